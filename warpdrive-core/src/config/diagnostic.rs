@@ -1,0 +1,361 @@
+//! Mistakes and warnings: each with a stable code, its place, whole words and a way out.
+
+use std::fmt;
+use std::ops::Range;
+
+use crate::limits::MAX_DIAGNOSTICS;
+use crate::router::CompileError;
+
+/// The stable name of a kind of mistake or warning. Never reused for another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Code {
+    /// The text is no TOML.
+    TomlSyntax,
+    /// A key that no section has.
+    UnknownKey,
+    /// A value of another type than the key takes.
+    WrongType,
+    /// A value out of range or of another form than the key takes.
+    BadValue,
+    /// A host pattern without one meaning.
+    BadHost,
+    /// A path pattern without one meaning.
+    BadPath,
+    /// A regular expression that does not compile within the limits.
+    BadRegex,
+    /// A header field name or value that is none, or that may not be set.
+    BadHeader,
+    /// A method that is no token.
+    BadMethod,
+    /// A key that is needed and missing.
+    MissingKey,
+    /// Two keys that contradict each other.
+    ConflictingKeys,
+    /// A route to an upstream that does not exist.
+    UnknownUpstream,
+    /// A route requires a token and none is configured.
+    NoAdminToken,
+    /// More of something than the limits allow.
+    TooMany,
+    /// An environment variable that cannot be read.
+    BadVariable,
+    /// Neither a file nor a target in the environment.
+    NothingConfigured,
+    /// A key that is read, but whose behaviour is not there yet.
+    NotActiveYet,
+    /// An environment variable that looks like ours and is not.
+    UnknownVariable,
+    /// `https_port` without a certificate source.
+    HttpsPortIgnored,
+    /// Nothing decides where requests go.
+    NoRoutes,
+    /// `WARPDRIVE_TARGET_*` beside a file that has no upstream `default`.
+    TargetIgnored,
+    /// A guarded route is served in clear text beyond this machine.
+    AuthWithoutTls,
+}
+
+impl Code {
+    /// Every code, for documentation and tests.
+    pub const ALL: &[Code] = &[
+        Code::TomlSyntax,
+        Code::UnknownKey,
+        Code::WrongType,
+        Code::BadValue,
+        Code::BadHost,
+        Code::BadPath,
+        Code::BadRegex,
+        Code::BadHeader,
+        Code::BadMethod,
+        Code::MissingKey,
+        Code::ConflictingKeys,
+        Code::UnknownUpstream,
+        Code::NoAdminToken,
+        Code::TooMany,
+        Code::BadVariable,
+        Code::NothingConfigured,
+        Code::NotActiveYet,
+        Code::UnknownVariable,
+        Code::HttpsPortIgnored,
+        Code::NoRoutes,
+        Code::TargetIgnored,
+        Code::AuthWithoutTls,
+    ];
+
+    /// The stable word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Code::TomlSyntax => "toml-syntax",
+            Code::UnknownKey => "unknown-key",
+            Code::WrongType => "wrong-type",
+            Code::BadValue => "bad-value",
+            Code::BadHost => "bad-host",
+            Code::BadPath => "bad-path",
+            Code::BadRegex => "bad-regex",
+            Code::BadHeader => "bad-header",
+            Code::BadMethod => "bad-method",
+            Code::MissingKey => "missing-key",
+            Code::ConflictingKeys => "conflicting-keys",
+            Code::UnknownUpstream => "unknown-upstream",
+            Code::NoAdminToken => "no-admin-token",
+            Code::TooMany => "too-many",
+            Code::BadVariable => "bad-variable",
+            Code::NothingConfigured => "nothing-configured",
+            Code::NotActiveYet => "not-active-yet",
+            Code::UnknownVariable => "unknown-variable",
+            Code::HttpsPortIgnored => "https-port-ignored",
+            Code::NoRoutes => "no-routes",
+            Code::TargetIgnored => "target-ignored",
+            Code::AuthWithoutTls => "auth-without-tls",
+        }
+    }
+
+    /// Whether configurations with it are refused.
+    pub fn severity(self) -> Severity {
+        if self < Code::NotActiveYet { Severity::Error } else { Severity::Warning }
+    }
+}
+
+/// Whether a configuration is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Severity {
+    /// There is no single meaning; nothing starts.
+    Error,
+    /// There is one, but perhaps not the one that was meant.
+    Warning,
+}
+
+/// Where a diagnostic points.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Place {
+    /// A stretch of the file, in bytes.
+    File(Range<usize>),
+    /// An environment variable.
+    Variable(String),
+    /// The configuration as a whole.
+    Whole,
+}
+
+/// One mistake or warning.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Diagnostic {
+    /// The kind.
+    pub code: Code,
+    /// What is wrong, as a fragment without full stop; the culprit stands in backticks.
+    pub message: String,
+    /// Where.
+    pub place: Place,
+    /// Line and column of the place, both from 1; the column counts characters.
+    pub position: Option<(usize, usize)>,
+    /// Another place that takes part, and its role.
+    pub related: Option<(Range<usize>, String)>,
+    /// What to write instead.
+    pub help: Option<String>,
+}
+
+impl Diagnostic {
+    pub(crate) fn help(&mut self, text: impl Into<String>) -> &mut Self {
+        self.help = Some(text.into());
+        self
+    }
+
+    pub(crate) fn related(&mut self, span: Range<usize>, role: impl Into<String>) -> &mut Self {
+        self.related = Some((span, role.into()));
+        self
+    }
+}
+
+/// Shows one line: position, code, message and help, without the file's name.
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.place, self.position) {
+            (Place::Variable(name), _) => write!(f, "{name}: ")?,
+            (_, Some((line, column))) => write!(f, "{line}:{column}: ")?,
+            _ => {}
+        }
+        let severity = match self.code.severity() {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+        };
+        write!(f, "{severity}[{}]: {}", self.code.as_str(), self.message)?;
+        if let Some(help) = &self.help {
+            write!(f, "; help: {help}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Collects diagnostics while a configuration is read.
+#[derive(Debug, Default)]
+pub(crate) struct Report {
+    found: Vec<Diagnostic>,
+    /// Stretches of the file that hold secrets.
+    secrets: Vec<Range<usize>>,
+}
+
+impl Report {
+    #[expect(clippy::indexing_slicing, reason = "the element was just pushed")]
+    pub(crate) fn add(&mut self, code: Code, place: Place, message: impl Into<String>) -> &mut Diagnostic {
+        let diagnostic = Diagnostic { code, message: message.into(), place, position: None, related: None, help: None };
+        let last = self.found.len();
+        self.found.push(diagnostic);
+        &mut self.found[last]
+    }
+
+    pub(crate) fn secret(&mut self, place: &Place) {
+        if let Place::File(span) = place {
+            self.secrets.push(span.clone());
+        }
+    }
+
+    /// How many errors there are so far.
+    pub(crate) fn errors(&self) -> usize {
+        self.found.iter().filter(|diagnostic| diagnostic.code.severity() == Severity::Error).count()
+    }
+
+    /// Takes warnings of a kind back.
+    pub(crate) fn retract(&mut self, code: Code) {
+        self.found.retain(|diagnostic| diagnostic.code != code);
+    }
+
+    pub(crate) fn has(&self, code: Code, message: &str) -> bool {
+        self.found.iter().any(|diagnostic| diagnostic.code == code && diagnostic.message == message)
+    }
+
+    /// The warnings, sorted by place; `Err` where there is any error.
+    pub(crate) fn finish(mut self, file: Option<(&str, &str)>) -> Result<Vec<Diagnostic>, ConfigErrors> {
+        if self.errors() > 0 {
+            return Err(self.into_errors(file));
+        }
+        self.settle(file.map_or("", |(_, text)| text));
+        Ok(self.found)
+    }
+
+    /// Everything found, as a refusal.
+    pub(crate) fn into_errors(mut self, file: Option<(&str, &str)>) -> ConfigErrors {
+        let text = file.map_or("", |(_, text)| text);
+        self.settle(text);
+        let more = self.found.len().saturating_sub(MAX_DIAGNOSTICS);
+        self.found.truncate(MAX_DIAGNOSTICS);
+        ConfigErrors {
+            file: file.map(|(name, _)| name.to_owned()),
+            text: masked(text, &self.secrets),
+            diagnostics: self.found,
+            more,
+        }
+    }
+
+    /// Sorts by place and finds lines and columns.
+    fn settle(&mut self, text: &str) {
+        self.found.sort_by_key(|diagnostic| match &diagnostic.place {
+            Place::Whole => (0, 0, String::new()),
+            Place::File(span) => (1, span.start, String::new()),
+            Place::Variable(name) => (2, 0, name.clone()),
+        });
+        let lines = Lines::new(text);
+        for diagnostic in &mut self.found {
+            if let Place::File(span) = &diagnostic.place {
+                diagnostic.position = Some(lines.position(text, span.start));
+            }
+        }
+    }
+}
+
+/// The text with every secret's bytes replaced, so that no message can quote one.
+fn masked(text: &str, secrets: &[Range<usize>]) -> String {
+    let mut out = String::with_capacity(text.len());
+    for (at, character) in text.char_indices() {
+        if secrets.iter().any(|secret| secret.contains(&at)) && character != '\n' {
+            out.extend(std::iter::repeat_n('*', character.len_utf8()));
+        } else {
+            out.push(character);
+        }
+    }
+    out
+}
+
+/// The starts of lines.
+pub(super) struct Lines(Vec<usize>);
+
+impl Lines {
+    pub(super) fn new(text: &str) -> Self {
+        Lines(std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect())
+    }
+
+    /// The line of a byte, from 1.
+    pub(super) fn line(&self, at: usize) -> usize {
+        self.0.partition_point(|&start| start <= at)
+    }
+
+    fn position(&self, text: &str, at: usize) -> (usize, usize) {
+        let line = self.line(at);
+        let start = self.0.get(line.saturating_sub(1)).copied().unwrap_or(0);
+        let column = text.get(start..at).map_or(1, |before| before.chars().count() + 1);
+        (line, column)
+    }
+}
+
+/// Every mistake of a configuration, with the warnings between them, sorted by place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigErrors {
+    file: Option<String>,
+    text: String,
+    diagnostics: Vec<Diagnostic>,
+    more: usize,
+}
+
+impl ConfigErrors {
+    pub(crate) fn from_compile(error: CompileError) -> Self {
+        let mut report = Report::default();
+        report.add(Code::TooMany, Place::Whole, error.to_string());
+        let diagnostics = report.found;
+        ConfigErrors { file: None, text: String::new(), diagnostics, more: 0 }
+    }
+
+    /// The mistakes and warnings, at most [`MAX_DIAGNOSTICS`].
+    pub fn iter(&self) -> impl Iterator<Item = &Diagnostic> {
+        self.diagnostics.iter()
+    }
+
+    /// How many more there were.
+    pub fn more(&self) -> usize {
+        self.more
+    }
+
+    /// The name of the file, where there is one.
+    pub fn file(&self) -> Option<&str> {
+        self.file.as_deref()
+    }
+
+    /// The text of the file, with the bytes of secrets replaced by stars: fit to be quoted.
+    pub fn masked_text(&self) -> &str {
+        &self.text
+    }
+}
+
+/// Shows one line a mistake.
+impl fmt::Display for ConfigErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, diagnostic) in self.diagnostics.iter().enumerate() {
+            if number > 0 {
+                f.write_str("\n")?;
+            }
+            if let (Some(file), false) = (&self.file, matches!(diagnostic.place, Place::Variable(_))) {
+                write!(f, "{file}:")?;
+                if diagnostic.position.is_none() {
+                    f.write_str(" ")?;
+                }
+            }
+            write!(f, "{diagnostic}")?;
+        }
+        if self.more > 0 {
+            write!(f, "\nand {} more", self.more)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for ConfigErrors {}

@@ -1,0 +1,392 @@
+//! `[upstreams.NAME]`: addresses, and what later behaviour hangs on them.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::diagnostic::{Code, Place, Report};
+use super::inactive;
+use super::reader::{Environment, Keys, Raw};
+use crate::limits::{MAX_INSTANCES, MAX_UPSTREAMS};
+use crate::model::{Address, HealthCheck, Instance, ProcessSettings, Strategy, Upstream, UpstreamId};
+use crate::pattern;
+
+/// The longest path of a Unix socket: `sun_path` of Linux less its end.
+const MAX_SOCKET_BYTES: usize = 107;
+
+/// The upstreams of the file, by name.
+#[derive(Default)]
+pub(super) struct Upstreams {
+    pub(super) list: Vec<Upstream>,
+    by_name: HashMap<String, UpstreamId>,
+    /// Where each is defined, for related places.
+    pub(super) spans: Vec<Range<usize>>,
+    /// Upstreams whose own mistakes are reported already: routes to them are no further mistake.
+    broken: Vec<String>,
+}
+
+impl Upstreams {
+    pub(super) fn find(&self, name: &str) -> Option<UpstreamId> {
+        self.by_name.get(name).copied()
+    }
+
+    pub(super) fn is_broken(&self, name: &str) -> bool {
+        self.broken.iter().any(|broken| broken == name)
+    }
+
+    pub(super) fn names(&self) -> Vec<&str> {
+        self.list.iter().map(|upstream| upstream.name.as_str()).collect()
+    }
+
+    pub(super) fn add(&mut self, upstream: Upstream, span: Range<usize>) -> UpstreamId {
+        let id = UpstreamId(self.list.len() as u32);
+        self.by_name.insert(upstream.name.clone(), id);
+        self.list.push(upstream);
+        self.spans.push(span);
+        id
+    }
+}
+
+/// Reads every upstream. `target` is the address that the environment gives to `default`.
+pub(super) fn read(root: Option<Keys<'_>>, target: Option<&Address>, report: &mut Report) -> Upstreams {
+    let mut upstreams = Upstreams::default();
+    let Some(root) = root else { return upstreams };
+    let entries = root.entries();
+    if entries.len() > MAX_UPSTREAMS {
+        report.add(
+            Code::TooMany,
+            Place::File(root.span),
+            format!("{} upstreams are more than {MAX_UPSTREAMS}", entries.len()),
+        );
+        return upstreams;
+    }
+    for (name, span, raw) in entries {
+        let before = report.errors();
+        let Some(keys) = raw.table(report) else { continue };
+        if name.is_empty() {
+            report.add(Code::BadValue, Place::File(span), "an upstream needs a name").help("write `[upstreams.NAME]`");
+            continue;
+        }
+        let given = target.filter(|_| name == "default");
+        match upstream(name, span.clone(), keys, given, report) {
+            Some(upstream) if report.errors() == before => drop(upstreams.add(upstream, span)),
+            _ => upstreams.broken.push(name.to_owned()),
+        }
+    }
+    upstreams
+}
+
+fn upstream(
+    name: &str,
+    span: Range<usize>,
+    mut keys: Keys<'_>,
+    given: Option<&Address>,
+    report: &mut Report,
+) -> Option<Upstream> {
+    let own = address(&mut keys, report);
+    let strategy = keys.take("strategy").and_then(|raw| strategy(&raw, report)).unwrap_or_default();
+    let listed = keys.take("instances");
+    let health = keys.take("health").and_then(|raw| health(&raw, report));
+    let process = keys.take("process").and_then(|raw| process(&raw, report));
+    let mistaken = matches!(own, Own::Mistaken);
+    let instances = match (own, &listed) {
+        (Own::Mistaken, _) => None,
+        (Own::Address(address, at), Some(raw)) => {
+            let diagnostic = report.add(
+                Code::ConflictingKeys,
+                raw.place(),
+                format!("`upstreams.{name}` has an address of its own and `instances`"),
+            );
+            diagnostic.related(at, "the address").help("move the address into `[[upstreams.NAME.instances]]`");
+            drop(address);
+            None
+        }
+        (Own::Address(address, _), None) => Some(vec![Instance { address }]),
+        (Own::Absent, Some(raw)) => instances(raw, report),
+        (Own::Absent, None) => None,
+    };
+    let instances = match (given, instances) {
+        (Some(address), _) => Some(vec![Instance { address: address.clone() }]),
+        (None, Some(instances)) => Some(instances),
+        (None, None) => {
+            if listed.is_none() && !mistaken {
+                report
+                    .add(Code::MissingKey, Place::File(span), format!("upstream `{name}` has no address"))
+                    .help("give it `host` and `port`, or `socket`, or `[[upstreams.NAME.instances]]`");
+            }
+            None
+        }
+    };
+    keys.finish(report);
+    Some(Upstream { name: name.to_owned(), instances: instances?, strategy, health, process })
+}
+
+enum Own {
+    Absent,
+    Mistaken,
+    Address(Address, Range<usize>),
+}
+
+/// Reads `socket`, or `host` and `port`.
+fn address(keys: &mut Keys<'_>, report: &mut Report) -> Own {
+    let socket = keys.take("socket");
+    let host = keys.take("host");
+    let port = keys.take("port");
+    match (socket, host, port) {
+        (None, None, None) => Own::Absent,
+        (Some(socket), None, None) => match (socket_path(&socket, report), socket.span()) {
+            (Some(path), Some(span)) => Own::Address(Address::Unix(path), span),
+            _ => Own::Mistaken,
+        },
+        (Some(socket), host, port) => {
+            let other = host.or(port);
+            let diagnostic = report.add(
+                Code::ConflictingKeys,
+                socket.place(),
+                format!("`{}` has a socket and a host or port", keys.name),
+            );
+            if let Some(span) = other.and_then(|raw| raw.span()) {
+                diagnostic.related(span, "the other address");
+            }
+            diagnostic.help("an instance listens in one place: leave one of them out");
+            Own::Mistaken
+        }
+        (None, Some(host), None) => {
+            report
+                .add(Code::MissingKey, host.place(), format!("`{}` has a host and no port", keys.name))
+                .help("add `port = 3000`, or whatever the application listens on");
+            Own::Mistaken
+        }
+        (None, host, Some(port)) => {
+            let number = port.integer(1..=65_535, report);
+            let name = match &host {
+                Some(raw) => host_name(raw, report),
+                None => Some("127.0.0.1".to_owned()),
+            };
+            match (name, number, port.span()) {
+                (Some(host), Some(port), Some(span)) => Own::Address(Address::Tcp { host, port: port as u16 }, span),
+                _ => Own::Mistaken,
+            }
+        }
+    }
+}
+
+/// A name or address to connect to, without brackets. A scheme, port or path is a mistake that
+/// many make, and each has its own words.
+pub(super) fn host_name(raw: &Raw<'_>, report: &mut Report) -> Option<String> {
+    let text = raw.name_text(report)?;
+    let inside = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(&text);
+    if inside.parse::<std::net::IpAddr>().is_ok() {
+        return Some(inside.to_owned());
+    }
+    if text.contains("://") {
+        return raw.bad(
+            "an upstream's host is not a URL",
+            "write the name or address alone, and `port` beside it",
+            report,
+        );
+    }
+    if text.contains('/') {
+        return raw.bad(
+            "an upstream has no path",
+            "write the name or address alone; `rewrite` or `strip_prefix` on a route changes the path",
+            report,
+        );
+    }
+    if text.contains(':') {
+        return raw.bad(
+            "the port stands in a key of its own",
+            "write the name or address alone, and `port` beside it",
+            report,
+        );
+    }
+    let mut canonical = String::new();
+    match crate::host::canonical(text.as_bytes(), &mut canonical) {
+        Ok(_) => Some(canonical),
+        Err(error) => raw.bad(&error.to_string(), "write a host name or an IP address", report),
+    }
+}
+
+/// A path of a socket that the system can take.
+pub(super) fn socket_path(raw: &Raw<'_>, report: &mut Report) -> Option<PathBuf> {
+    let text = raw.name_text(report)?;
+    if text.starts_with("unix:") {
+        return raw.bad("the path stands alone", "leave out `unix:` and write the path", report);
+    }
+    if text.contains('\0') {
+        return raw.bad("a path has no zero byte", "write the path of the socket", report);
+    }
+    if text.len() > MAX_SOCKET_BYTES {
+        return raw.bad(
+            &format!("the path has {} bytes, more than the {MAX_SOCKET_BYTES} that the system allows", text.len()),
+            "put the socket into a folder with a shorter path",
+            report,
+        );
+    }
+    Some(PathBuf::from(text))
+}
+
+fn instances(raw: &Raw<'_>, report: &mut Report) -> Option<Vec<Instance>> {
+    let items = raw.array(report)?;
+    if items.is_empty() {
+        return raw.bad("is empty", "list at least one instance", report);
+    }
+    if items.len() > MAX_INSTANCES {
+        report.add(Code::TooMany, raw.place(), format!("{} instances are more than {MAX_INSTANCES}", items.len()));
+        return None;
+    }
+    let mut seen: HashMap<Address, Range<usize>> = HashMap::new();
+    let mut instances = Vec::with_capacity(items.len());
+    let mut sound = true;
+    for (number, item) in items.iter().enumerate() {
+        let Some(mut keys) = Raw::file(format!("{}[{number}]", raw.name), item).table(report) else {
+            sound = false;
+            continue;
+        };
+        match address(&mut keys, report) {
+            Own::Address(address, span) => {
+                if let Some(first) = seen.get(&address) {
+                    report
+                        .add(Code::ConflictingKeys, Place::File(span), format!("two instances listen at `{address}`"))
+                        .related(first.clone(), "the first one")
+                        .help("one address is one instance");
+                    sound = false;
+                } else {
+                    seen.insert(address.clone(), span);
+                }
+                instances.push(Instance { address });
+            }
+            Own::Absent => {
+                report
+                    .add(Code::MissingKey, Place::File(item.span()), format!("`{}` has no address", keys.name))
+                    .help("give it `socket`, or `host` and `port`");
+                sound = false;
+            }
+            Own::Mistaken => sound = false,
+        }
+        keys.finish(report);
+    }
+    sound.then_some(instances)
+}
+
+fn strategy(raw: &Raw<'_>, report: &mut Report) -> Option<Strategy> {
+    let text = raw.text(report)?;
+    let strategy = match text.as_str() {
+        "round_robin" => return Some(Strategy::RoundRobin),
+        "least_conn" => Strategy::LeastConn,
+        "random" => Strategy::Random,
+        "ip_hash" => Strategy::IpHash,
+        other => {
+            return raw.bad(
+                &format!("there is no strategy `{other}`"),
+                "choose round_robin, least_conn, random or ip_hash",
+                report,
+            );
+        }
+    };
+    inactive(report, raw.place(), &format!("the strategy `{text}`"), "instances take turns");
+    Some(strategy)
+}
+
+fn health(raw: &Raw<'_>, report: &mut Report) -> Option<HealthCheck> {
+    let mut keys = raw.table(report)?;
+    let path = match keys.take("path") {
+        Some(raw) => Some(check_path(&raw, report)?),
+        None => None,
+    };
+    let mut seconds = |key, default: u64| match keys.take(key) {
+        Some(raw) => raw.seconds(report),
+        None => Some(Duration::from_secs(default)),
+    };
+    let interval = seconds("interval_secs", 10);
+    let timeout = seconds("timeout_secs", 2);
+    let mut threshold = |key, default| match keys.take(key) {
+        Some(raw) => raw.integer(1..=1000, report).map(|count| count as u32),
+        None => Some(default),
+    };
+    let unhealthy = threshold("unhealthy_threshold", 3);
+    let healthy = threshold("healthy_threshold", 2);
+    keys.finish(report);
+    inactive(report, raw.place(), "`health`", "instances are tried in turn and failed connections move on to the next");
+    Some(HealthCheck {
+        path,
+        interval: interval?,
+        timeout: timeout?,
+        unhealthy_threshold: unhealthy?,
+        healthy_threshold: healthy?,
+    })
+}
+
+fn check_path(raw: &Raw<'_>, report: &mut Report) -> Option<String> {
+    let text = raw.text(report)?;
+    // A check may have a query, which patterns may not.
+    match pattern::normal_pattern(text.split('?').next().unwrap_or(&text), true) {
+        Ok(_) if text.bytes().all(|byte| byte.is_ascii_graphic()) => Some(text),
+        Ok(_) => raw.bad("the path has bytes that no request target has", "escape them, such as `%20`", report),
+        Err(error) => {
+            report.add(Code::BadPath, raw.place(), format!("`{}`: {error}", raw.name)).help(error.hint());
+            None
+        }
+    }
+}
+
+fn process(raw: &Raw<'_>, report: &mut Report) -> Option<ProcessSettings> {
+    let mut keys = raw.table(report)?;
+    let command = match keys.take("command") {
+        Some(raw) => raw.name_text(report),
+        None => {
+            report
+                .add(Code::MissingKey, raw.place(), format!("`{}` has no command", raw.name))
+                .help("add `process.command = \"…\"`");
+            None
+        }
+    };
+    let args = keys.take("args").and_then(|raw| raw.texts(report)).unwrap_or_default();
+    let args = args.iter().filter_map(|arg| arg.text(report)).collect();
+    let mut env = Vec::new();
+    if let Some(table) = keys.take("env").and_then(|raw| raw.table(report)) {
+        for (name, span, value) in table.entries() {
+            if name.is_empty() || name.contains(['=', '\0']) {
+                report.add(Code::BadValue, Place::File(span), format!("`{name}` is not a variable's name"));
+                continue;
+            }
+            env.extend(value.text(report).map(|value| (name.to_owned(), value)));
+        }
+    }
+    keys.finish(report);
+    inactive(report, raw.place(), "`process`", "start the program yourself");
+    Some(ProcessSettings { command: command?, args, env })
+}
+
+/// The address in `WARPDRIVE_TARGET_*`.
+pub(super) fn target(environment: &mut Environment, report: &mut Report) -> Option<(Address, String)> {
+    let socket = environment.take("WARPDRIVE_TARGET_SOCKET");
+    let host = environment.take("WARPDRIVE_TARGET_HOST");
+    let port = environment.take("WARPDRIVE_TARGET_PORT");
+    match (socket, host, port) {
+        (None, None, None) => None,
+        (Some(socket), None, None) => Some((Address::Unix(socket_path(&socket, report)?), socket.name)),
+        (Some(socket), _, _) => {
+            report
+                .add(Code::ConflictingKeys, socket.place(), "a socket and a host or port are both given")
+                .help("unset WARPDRIVE_TARGET_SOCKET, or the other two");
+            None
+        }
+        (None, Some(host), None) => {
+            report
+                .add(Code::MissingKey, host.place(), "a host is given, and no port")
+                .help("set WARPDRIVE_TARGET_PORT too");
+            None
+        }
+        (None, host, Some(port)) => {
+            let name = port.name.clone();
+            let number = port.integer(1..=65_535, report);
+            let host = match host {
+                Some(raw) => host_name(&raw, report)?,
+                None => "127.0.0.1".to_owned(),
+            };
+            Some((Address::Tcp { host, port: number? as u16 }, name))
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! Every bound of the library in one place, each with its reason and each tested past itself.
+
+/// The longest request target, in bytes. Browsers stop at 2 to 80 KB; a longer one is an attack
+/// or a bug, and the answer is 414 (RFC 9110 section 15.5.15).
+pub const MAX_TARGET_BYTES: usize = 32 * 1024;
+
+/// The longest host name, in bytes without port (RFC 1035 section 2.3.4).
+pub const MAX_HOST_BYTES: usize = 253;
+
+/// The longest `path_prefix`, `path_exact` or `rewrite`, in bytes.
+/// Lists are built down the tree, so the depth of a pattern costs memory at compile time.
+pub const MAX_PATTERN_BYTES: usize = 1024;
+
+/// The most segments of a path pattern. A look-up may visit one list for each.
+pub const MAX_PATTERN_SEGMENTS: usize = 64;
+
+/// The longest regular expression, in bytes of its text.
+pub const MAX_REGEX_BYTES: usize = 1024;
+
+/// The memory that one compiled regular expression may take, in bytes. Repetitions such as
+/// `(a{1000}){1000}` need far more and are refused.
+pub const MAX_REGEX_PROGRAM_BYTES: usize = 1 << 20;
+
+/// The memory that the compiled set of the anchored expressions of one path may take, in bytes.
+pub const MAX_REGEX_SET_BYTES: usize = 64 << 20;
+
+/// The most expressions without a leading `^` that one host's table may hold. Each is tried on
+/// its own, at every position of the path.
+pub const MAX_UNANCHORED_REGEXES: usize = 256;
+
+/// The most routes of one table.
+pub const MAX_ROUTES: usize = 1_000_000;
+
+/// The most upstreams of one configuration.
+pub const MAX_UPSTREAMS: usize = 65_535;
+
+/// The most instances of one upstream.
+pub const MAX_INSTANCES: usize = 1_024;
+
+/// The most header conditions of one route.
+pub const MAX_HEADER_CONDITIONS: usize = 32;
+
+/// The largest configuration text, in bytes.
+pub const MAX_CONFIG_BYTES: usize = 64 << 20;
+
+/// The most mistakes that one load reports; the rest is counted.
+pub const MAX_DIAGNOSTICS: usize = 100;
+
+/// The longest time that a `_secs` key may name: one year.
+pub const MAX_SECONDS: f64 = 31_536_000.0;
+
+/// The longest `X-Request-Id` that is kept, in bytes.
+pub const MAX_REQUEST_ID_BYTES: usize = 128;
+
+/// The most entries of a trusted peer's `X-Forwarded-For` that are read, from the right.
+pub const MAX_FORWARDED_FOR_ENTRIES: usize = 64;

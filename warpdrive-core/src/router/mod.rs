@@ -1,0 +1,376 @@
+//! The compiled router: first match in file order, answered from an index.
+
+mod compile;
+mod hosts;
+mod lists;
+pub mod oracle;
+mod regexes;
+mod rewrite;
+mod rule;
+mod tree;
+mod view;
+
+use std::sync::Arc;
+
+use http::{HeaderValue, StatusCode};
+
+pub use compile::CompileError;
+pub(crate) use view::host_field;
+pub use view::{Fields, RequestView, RouteMatch};
+
+use hosts::Hosts;
+use lists::{Cursor, Lists};
+use regexes::{RegexScratch, Regexes};
+use rewrite::Choice;
+use rule::{Facts, Rule, method_bit};
+use tree::{MARK, Tree};
+
+use crate::config::{self, ConfigErrors};
+use crate::host;
+use crate::model::{Model, Upstream};
+use crate::path;
+use crate::reject::{Reason, Reject};
+use crate::target::{self, Target};
+
+/// Routes compiled into a decision structure: a host map, a path tree for each host pattern, and
+/// short lists that are tested in file order.
+///
+/// A look-up gives the first route, in file order, whose every condition holds: exactly what
+/// trying each in turn would give. It allocates nothing once its [`Scratch`] is warm, takes no
+/// lock and never panics. A router is `Send + Sync`; share it in an `Arc` and give each thread a
+/// scratch of its own.
+///
+/// ```
+/// use warpdrive_core::{RequestView, Router, Scratch};
+///
+/// let router = Router::from_toml(r#"
+///     [upstreams.rails]
+///     port = 3000
+///     [upstreams.cable]
+///     port = 3001
+///
+///     [[routes]]
+///     path_prefix = "/cable"
+///     upstream = "cable"
+///     [[routes]]
+///     path_prefix = "/"
+///     upstream = "rails"
+/// "#)?;
+///
+/// let mut scratch = Scratch::default();
+/// let found = router.route(&RequestView::new("GET", "/cable?token=1"), &mut scratch)?;
+/// assert_eq!(found.unwrap().upstream().name, "cable");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Router {
+    model: Model,
+    rules: Box<[Rule]>,
+    hosts: Hosts,
+    trees: Box<[Tree]>,
+    lists: Lists,
+    regexes: Regexes,
+    identity: Identity,
+}
+
+/// Tells routers apart, so that a scratch never lends one router's caches to another.
+#[derive(Clone, Debug, Default)]
+struct Identity(Arc<()>);
+
+/// The buffers that a look-up writes to. Keep one for each thread: it is worth its memory after
+/// the first look-up. It may be used with several routers, but then starts afresh at each change.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    host: String,
+    /// The normal path, a slash and the mark of the end while looking up; the normal path afterwards.
+    path: String,
+    lenient: String,
+    target: String,
+    cursors: Vec<Cursor>,
+    regexes: RegexScratch,
+    identity: Option<Identity>,
+}
+
+impl Router {
+    /// Compiles a model. Takes about a microsecond and, with literal paths, a kilobyte a route.
+    ///
+    /// # Errors
+    /// A [`CompileError`] where the model is larger than [`crate::limits`] allow.
+    pub fn compile(model: Model) -> Result<Self, CompileError> {
+        compile::compile(model)
+    }
+
+    /// Compiles a configuration text, without looking at the environment. Warnings are dropped:
+    /// use [`crate::config::load`] to see them.
+    ///
+    /// # Errors
+    /// Every mistake in the text at once.
+    pub fn from_toml(text: &str) -> Result<Self, ConfigErrors> {
+        let loaded = config::load(config::Source { file: Some(("warpdrive.toml", text)), env: &[] })?;
+        Router::compile(loaded.model).map_err(ConfigErrors::from_compile)
+    }
+
+    /// What the router was compiled from.
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// The upstream of a request: the simple way in, for tests and small programs.
+    ///
+    /// Makes a scratch of its own at every call, and so allocates: where speed counts, use
+    /// [`Router::route`].
+    ///
+    /// # Errors
+    /// The refusals of [`Router::route`], and 404 (or `server.no_route_status`) where no route
+    /// accepts the request.
+    pub fn select_upstream<B>(&self, request: &http::Request<B>) -> Result<&Upstream, SelectError> {
+        let mut scratch = Scratch::default();
+        let target = request.uri().to_string();
+        let host = host_field(request.headers()).map_err(SelectError::Rejected)?;
+        let view = RequestView {
+            method: request.method().as_str(),
+            target: &target,
+            host: host.map(HeaderValue::as_bytes),
+            fields: Fields::Map(request.headers()),
+        };
+        match self.route(&view, &mut scratch) {
+            Ok(Some(found)) => Ok(found.upstream),
+            Ok(None) => Err(SelectError::NoRoute { status: self.model.settings.server.no_route_status }),
+            Err(reject) => Err(SelectError::Rejected(reject)),
+        }
+    }
+
+    /// The first route, in file order, that accepts the request; `None` where none does.
+    ///
+    /// # Errors
+    /// A [`Reject`] for a request that no route may see: a target, host or path that is none, a
+    /// path that a more lenient reader would route elsewhere, CONNECT and TRACE, and, with
+    /// `server.method_not_allowed`, a request whose method alone was wrong.
+    pub fn route<'r, 'q>(
+        &'r self,
+        view: &RequestView<'q>,
+        scratch: &'q mut Scratch,
+    ) -> Result<Option<RouteMatch<'r, 'q>>, Reject> {
+        self.route_with(view.method, view.target, view.host, view.fields, scratch)
+    }
+
+    /// [`Router::route`] with the fields' lifetime apart, so that they can be edited afterwards.
+    pub(crate) fn route_with<'r, 'q>(
+        &'r self,
+        method: &str,
+        raw_target: &'q str,
+        host_field: Option<&[u8]>,
+        fields: Fields<'_>,
+        scratch: &'q mut Scratch,
+    ) -> Result<Option<RouteMatch<'r, 'q>>, Reject> {
+        scratch.begin(self);
+        let target = target::parse(method, raw_target)?;
+        if let Some(field) = host_field {
+            // Checked even where an authority beats it (RFC 9112 section 3.2).
+            host::canonical(field, &mut scratch.host)?;
+        }
+        if let Some(authority) = target.authority {
+            host::canonical(authority.as_bytes(), &mut scratch.host)?;
+        }
+        let has_host = host_field.is_some() || target.authority.is_some();
+        let facts = Facts { method, method_bit: method_bit(method), path: None, fields };
+        let found = self.find(&target, has_host, facts, scratch)?;
+        let Some((position, findings)) = found else { return Ok(None) };
+        let (Some(route), Some(choice)) =
+            (self.model.routes.get(position as usize), self.choose(position, &target, findings, scratch)?)
+        else {
+            return Ok(None);
+        };
+        let Some(upstream) = self.model.upstream(route.upstream) else { return Ok(None) };
+        let scratch: &'q Scratch = scratch;
+        Ok(Some(RouteMatch {
+            route,
+            upstream,
+            host: has_host.then_some(scratch.host.as_str()),
+            path: target.path.is_some().then_some(scratch.path.as_str()),
+            upstream_target: match choice {
+                Choice::Own(own) => own,
+                Choice::Composed { .. } => &scratch.target,
+            },
+        }))
+    }
+
+    /// Normalises the path, asks the index, and asks again where another reader could differ.
+    fn find(
+        &self,
+        target: &Target<'_>,
+        has_host: bool,
+        facts: Facts<'_>,
+        scratch: &mut Scratch,
+    ) -> Result<Option<(u32, path::Findings)>, Reject> {
+        let Scratch { host, path: normal, lenient, cursors, regexes, .. } = scratch;
+        let host = has_host.then_some(host.as_str());
+        let Some(raw) = target.path else {
+            normal.clear();
+            let found = self.select(host, None, facts, cursors, regexes)?;
+            return Ok(found.map(|position| (position, path::Findings::default())));
+        };
+        let findings = path::normalise(raw, self.model.settings.server.merge_slashes, normal)?;
+        let found = with_end(normal, |key| self.select(host, Some(key), facts, cursors, regexes))?;
+        let Some(position) = found else { return Ok(None) };
+        if findings.ambiguous {
+            path::lenient(normal, lenient).map_err(ambiguous)?;
+            let other = with_end(lenient, |key| self.select(host, Some(key), facts, cursors, regexes))?;
+            if other != Some(position) {
+                return Err(Reject::bad(
+                    Reason::AmbiguousPath,
+                    format!("another reading of the path, {lenient}, reaches another route"),
+                ));
+            }
+        }
+        Ok(Some((position, findings)))
+    }
+
+    /// The position of the first route whose every condition holds. `key` is the path with its end
+    /// marked; `None` is the target `*`.
+    fn select(
+        &self,
+        host: Option<&str>,
+        key: Option<&str>,
+        facts: Facts<'_>,
+        cursors: &mut Vec<Cursor>,
+        regexes: &mut RegexScratch,
+    ) -> Result<Option<u32>, Reject> {
+        regexes.begin();
+        self.open(host, key, &facts, cursors);
+        let facts = Facts { path: key.and_then(|key| key.get(..key.len() - MARK.len())), ..facts };
+        let answer_405 = self.model.settings.server.method_not_allowed;
+        let mut method_failed = false;
+        let mut last = u32::MAX;
+        while let Some(position) = self.lists.next(cursors) {
+            // One route may stand in two trees, or under two keys of one list.
+            if position == last {
+                continue;
+            }
+            last = position;
+            let (Some(rule), Some(route)) =
+                (self.rules.get(position as usize), self.model.routes.get(position as usize))
+            else {
+                continue;
+            };
+            let method_accepted = rule.methods.accepts(facts.method, facts.method_bit);
+            if (method_accepted || answer_405) && rule.accepts_but_method(route, &facts, &self.regexes, regexes) {
+                if method_accepted {
+                    return Ok(Some(position));
+                }
+                method_failed = true;
+            }
+        }
+        if !method_failed {
+            return Ok(None);
+        }
+        self.open(host, key, &facts, cursors);
+        Err(self.method_not_allowed(&facts, cursors, regexes))
+    }
+
+    /// Collects the candidates of every tree that may hold a route for the request.
+    fn open(&self, host: Option<&str>, key: Option<&str>, facts: &Facts<'_>, cursors: &mut Vec<Cursor>) {
+        cursors.clear();
+        self.hosts.each_tree(host, |tree| {
+            if let Some(tree) = self.trees.get(tree as usize) {
+                tree.lists(key).for_each(|list| self.lists.open(list, facts, cursors));
+            }
+        });
+    }
+
+    /// The refusal that lists the methods of every route whose other conditions hold.
+    fn method_not_allowed(&self, facts: &Facts<'_>, cursors: &mut [Cursor], regexes: &mut RegexScratch) -> Reject {
+        let mut names: Vec<&str> = Vec::new();
+        while let Some(position) = self.lists.next(cursors) {
+            let (Some(rule), Some(route)) =
+                (self.rules.get(position as usize), self.model.routes.get(position as usize))
+            else {
+                continue;
+            };
+            if rule.accepts_but_method(route, facts, &self.regexes, regexes) {
+                names.extend(route.methods.iter().map(http::Method::as_str));
+            }
+        }
+        if names.contains(&"GET") {
+            names.push("HEAD");
+        }
+        names.sort_unstable();
+        names.dedup();
+        let allow = names.join(", ");
+        let detail = format!("no route here accepts {}, only {allow}", facts.method);
+        let mut reject = Reject::new(StatusCode::METHOD_NOT_ALLOWED, Reason::MethodNotAllowed, detail);
+        reject.allow = HeaderValue::from_str(&allow).ok();
+        reject
+    }
+
+    /// Chooses the upstream's target, and refuses one that a lenient reader would climb out of.
+    fn choose<'q>(
+        &self,
+        position: u32,
+        target: &Target<'q>,
+        findings: path::Findings,
+        scratch: &mut Scratch,
+    ) -> Result<Option<Choice<'q>>, Reject> {
+        let Some(route) = self.model.routes.get(position as usize) else { return Ok(None) };
+        let Scratch { path: normal, target: composed, lenient, .. } = scratch;
+        let normal = target.path.is_some().then_some(normal.as_str());
+        let choice = rewrite::upstream_target(route, target, normal, findings, composed);
+        if let (Choice::Composed { path }, true) = (&choice, findings.ambiguous) {
+            path::lenient(composed.get(..*path).unwrap_or("/"), lenient).map_err(ambiguous)?;
+        }
+        Ok(Some(choice))
+    }
+
+    /// How many candidate positions the index holds, for the bench that prints memory.
+    #[doc(hidden)]
+    pub fn index_positions(&self) -> usize {
+        self.lists.positions()
+    }
+}
+
+impl Scratch {
+    /// A scratch that has met no router yet.
+    pub fn new() -> Self {
+        Scratch::default()
+    }
+
+    fn begin(&mut self, router: &Router) {
+        let known = self.identity.as_ref().is_some_and(|identity| Arc::ptr_eq(&identity.0, &router.identity.0));
+        if !known {
+            self.regexes = RegexScratch::default();
+            self.identity = Some(router.identity.clone());
+        }
+    }
+}
+
+/// Runs a look-up with the path's end marked, and leaves the path as it was.
+fn with_end<T>(path: &mut String, look: impl FnOnce(&str) -> T) -> T {
+    path.push_str(MARK);
+    let found = look(path);
+    path.truncate(path.len() - MARK.len());
+    found
+}
+
+/// A path as it goes on the wire: never empty.
+fn path_of(replacement: &str) -> &str {
+    if replacement.is_empty() { "/" } else { replacement }
+}
+
+fn ambiguous(error: path::PathError) -> Reject {
+    Reject::bad(Reason::AmbiguousPath, format!("in another reading of the path, {error}"))
+}
+
+/// Why [`Router::select_upstream`] gives no upstream.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SelectError {
+    /// No route accepts the request.
+    #[error("no route accepts the request")]
+    NoRoute {
+        /// What `server.no_route_status` says.
+        status: StatusCode,
+    },
+    /// The request is refused before any route.
+    #[error(transparent)]
+    Rejected(Reject),
+}

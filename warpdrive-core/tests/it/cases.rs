@@ -1,0 +1,70 @@
+//! `testdata/routing`, asked of the compiled router and of the plain scan.
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use warpdrive_core::{Fields, RequestView, Router, Scratch, oracle};
+
+use crate::fixtures::{Case, suites};
+
+#[test]
+fn every_case_is_decided_as_written() {
+    let mut decided = 0;
+    for (suite_name, suite) in suites() {
+        let router = Router::from_toml(&suite.config).unwrap_or_else(|errors| panic!("{suite_name}: {errors}"));
+        let mut scratch = Scratch::new();
+        for case in &suite.cases {
+            for target in case.targets() {
+                for host in case.hosts() {
+                    decide(&router, &mut scratch, case, target, host, &suite_name);
+                    decided += 1;
+                }
+            }
+        }
+    }
+    assert!(decided > 200, "only {decided} cases were found");
+}
+
+fn decide(router: &Router, scratch: &mut Scratch, case: &Case, target: &str, host: Option<&str>, suite: &str) {
+    let what = format!("{suite}: {}: {} {target} at {host:?}", case.name, case.method);
+    let pairs: Vec<(&[u8], &[u8])> =
+        case.headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
+    let mut map = HeaderMap::new();
+    for (name, value) in &pairs {
+        map.append(HeaderName::from_bytes(name).unwrap(), HeaderValue::from_bytes(value).unwrap());
+    }
+    for fields in [Fields::Pairs(&pairs), Fields::Map(&map)] {
+        let view = RequestView { method: &case.method, target, host: host.map(str::as_bytes), fields };
+        let scanned = oracle::first_match(router.model(), &view);
+        let found = router.route(&view, scratch);
+        match found {
+            Ok(Some(found)) => {
+                assert_eq!(Some(found.route().number), case.route, "{what}");
+                assert_eq!(scanned, Ok(case.route), "{what}: the plain scan");
+                for (name, wanted, seen) in [
+                    ("upstream", &case.upstream, Some(found.upstream().name.as_str())),
+                    ("upstream_target", &case.upstream_target, Some(found.upstream_target())),
+                    ("path", &case.path, Some(found.path())),
+                    ("host", &case.normal_host, found.host()),
+                ] {
+                    if wanted.is_some() {
+                        assert_eq!(wanted.as_deref(), seen, "{what}: {name}");
+                    }
+                }
+            }
+            Ok(None) => {
+                assert!(case.no_route, "{what}: no route");
+                assert_eq!(scanned, Ok(None), "{what}: the plain scan");
+            }
+            Err(reject) => {
+                assert_eq!(Some(reject.status.as_u16()), case.status, "{what}: {reject}");
+                assert_eq!(Some(reject.reason.as_str()), case.reason.as_deref(), "{what}: {reject}");
+                if case.allow.is_some() {
+                    assert_eq!(
+                        reject.allow.as_ref().and_then(|value| value.to_str().ok()),
+                        case.allow.as_deref(),
+                        "{what}"
+                    );
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! The library seen from outside: data suites, the property against the plain scan, allocations.
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "in tests, a panic is the report")]
+
+mod allocations;
+mod cases;
+mod config;
+mod fixtures;
+mod oracle;
+mod surface;
