@@ -19,7 +19,7 @@ use crate::limits::{MAX_FORWARDED_FOR_ENTRIES, MAX_REQUEST_ID_BYTES};
 use crate::model::{PathAction, ServerSettings};
 use crate::pattern::PathRule;
 use crate::reject::{Reason, Reject};
-use crate::router::{Fields, RouteMatch, Router, Scratch, host_field};
+use crate::router::{Explanation, Fields, RequestView, RouteMatch, Router, Scratch, host_field};
 use crate::target;
 
 /// The scheme that a request came by.
@@ -84,9 +84,9 @@ impl ClientConnection {
 
 /// The first line of a request.
 #[derive(Clone, Copy, Debug)]
-pub struct RequestHead<'q> {
+pub struct RequestHead<'m, 'q> {
     /// The method.
-    pub method: &'q Method,
+    pub method: &'m Method,
     /// The version: an HTTP/1.1 request without `Host` is refused.
     pub version: Version,
     /// The target as it came.
@@ -153,7 +153,7 @@ pub fn kept_request_id(headers: &HeaderMap) -> Option<HeaderValue> {
 /// the route requires credentials.
 pub fn forward<'r, 'q>(
     router: &'r Router,
-    head: RequestHead<'q>,
+    head: RequestHead<'_, 'q>,
     headers: &mut HeaderMap,
     connection: &ClientConnection,
     fresh: &Fresh,
@@ -197,8 +197,32 @@ pub fn forward<'r, 'q>(
     Ok(Some(Forward { matched, client: claims.client, public, upgrade }))
 }
 
+/// Tells what [`forward()`] would do with a request and why, without changing it: the routes read
+/// the fields that are left after removal, as in live traffic.
+pub fn explain(
+    router: &Router,
+    head: RequestHead<'_, '_>,
+    headers: &HeaderMap,
+    connection: &ClientConnection,
+) -> Explanation {
+    let mut left = headers.clone();
+    let host = match effective_host(&head, &mut left) {
+        Ok(host) => host,
+        Err(reject) => {
+            return Explanation { outcome: Err(reject), ..router.explain(&RequestView::new(head.method.as_str(), "")) };
+        }
+    };
+    remove_forbidden(&mut left, connection.trusted, &router.model().settings().server);
+    router.explain(&RequestView {
+        method: head.method.as_str(),
+        target: head.target,
+        host: host.as_ref().map(HeaderValue::as_bytes),
+        fields: Fields::Map(&left),
+    })
+}
+
 /// The value that `Host` will have: an absolute target's authority, else the one field.
-fn effective_host(head: &RequestHead<'_>, headers: &mut HeaderMap) -> Result<Option<HeaderValue>, Reject> {
+fn effective_host(head: &RequestHead<'_, '_>, headers: &mut HeaderMap) -> Result<Option<HeaderValue>, Reject> {
     let field = host_field(headers)?.cloned();
     if field.is_none() && head.version == Version::HTTP_11 {
         return Err(Reject::bad(Reason::BadHost, "an HTTP/1.1 request needs a Host field"));
@@ -219,7 +243,7 @@ fn effective_host(head: &RequestHead<'_>, headers: &mut HeaderMap) -> Result<Opt
 
 /// A WebSocket is asked for by GET in HTTP/1.1, with the token in `Upgrade` and `upgrade` in
 /// `Connection` (RFC 6455 section 4.1); every other upgrade is unasked for.
-fn wants_websocket(head: &RequestHead<'_>, headers: &HeaderMap) -> bool {
+fn wants_websocket(head: &RequestHead<'_, '_>, headers: &HeaderMap) -> bool {
     head.method == Method::GET
         && head.version == Version::HTTP_11
         && has_token(headers, &header::UPGRADE, "websocket")

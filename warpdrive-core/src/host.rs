@@ -49,7 +49,7 @@ pub(crate) fn split(raw: &[u8]) -> Result<Split<'_>, HostError> {
             Some(_) => return Err(HostError::BadAddress),
         }
     } else {
-        match raw.iter().position(|&b| b == b':') {
+        match memchr::memchr(b':', raw) {
             None => (raw, None),
             Some(colon) => {
                 let (host, rest) = raw.split_at(colon);
@@ -99,22 +99,35 @@ pub(crate) fn canonical(raw: &[u8], out: &mut String) -> Result<Option<u16>, Hos
     if host.len() > MAX_HOST_BYTES {
         return Err(HostError::TooLong);
     }
-    let mut previous = b'.';
-    for &byte in host {
-        match byte {
-            b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' => out.push(char::from(byte)),
-            b'A'..=b'Z' => out.push(char::from(byte.to_ascii_lowercase())),
-            b'.' if previous == b'.' => return Err(HostError::EmptyLabel),
-            b'.' => out.push('.'),
-            0x80.. => return Err(HostError::NotAscii),
-            _ => return Err(HostError::BadCharacter),
-        }
-        previous = byte;
+    check_name(host)?;
+    // Checked above: the name is ASCII.
+    out.push_str(std::str::from_utf8(host).map_err(|_| HostError::NotAscii)?);
+    out.make_ascii_lowercase();
+    Ok(port)
+}
+
+/// Letters, digits, `-`, `_`, and single dots between them. No early exit, so that the compiler
+/// can compare many bytes at once.
+fn check_name(host: &[u8]) -> Result<(), HostError> {
+    let foreign = host.iter().fold(0, |foreign, &byte| foreign | u8::from(!is_in_a_name(byte)));
+    let pairs = host.iter().zip(host.get(1..).unwrap_or_default());
+    let empty = pairs.fold(0, |found, (&first, &second)| found | (u8::from(first == b'.') & u8::from(second == b'.')));
+    if foreign != 0 {
+        return Err(if host.is_ascii() { HostError::BadCharacter } else { HostError::NotAscii });
     }
-    if previous == b'.' {
+    if empty != 0 || host.first() == Some(&b'.') || host.last() == Some(&b'.') {
         return Err(HostError::EmptyLabel);
     }
-    Ok(port)
+    Ok(())
+}
+
+const fn is_in_a_name(byte: u8) -> bool {
+    (byte >= b'a' && byte <= b'z')
+        | (byte >= b'A' && byte <= b'Z')
+        | (byte >= b'0' && byte <= b'9')
+        | (byte == b'-')
+        | (byte == b'_')
+        | (byte == b'.')
 }
 
 fn write_v6(address: Ipv6Addr, out: &mut String) {
@@ -185,6 +198,15 @@ impl HostPattern {
             ),
             Err(HostError::BadPort) => refuse("routes do not look at the port", "leave the port out"),
             Err(HostError::BadAddress) => refuse("not an IPv6 address", "write it like `[2001:db8::1]`"),
+        }
+    }
+
+    /// A host that the pattern accepts.
+    pub fn example(&self) -> String {
+        match self {
+            HostPattern::Any => "localhost".to_owned(),
+            HostPattern::Exact(name) => name.clone(),
+            HostPattern::Wildcard(suffix) => format!("www{suffix}"),
         }
     }
 

@@ -71,11 +71,14 @@ mod target;
 pub use auth::AdminToken;
 pub use client::{NetworkError, TrustedProxies, is_private};
 pub use forward::{
-    ClientConnection, Credentials, Forward, Fresh, PublicOrigin, RequestHead, Scheme, forward, kept_request_id,
+    ClientConnection, Credentials, Forward, Fresh, PublicOrigin, RequestHead, Scheme, explain, forward, kept_request_id,
 };
 pub use host::{HostPattern, HostPatternError};
 pub use model::Model;
 pub use pattern::{HeaderCondition, HeaderTest, PathRegex, PathRule, PatternError};
 pub use reject::{Reason, Reject};
 pub use response::finish_response;
-pub use router::{CompileError, Fields, RequestView, RouteMatch, Router, Scratch, SelectError, oracle};
+pub use router::{
+    CompileError, Condition, Considered, Explanation, Fields, RequestView, RouteMatch, Router, Scratch, SelectError,
+    oracle,
+};

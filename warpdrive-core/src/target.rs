@@ -38,10 +38,10 @@ pub(crate) fn parse<'q>(method: &str, target: &'q str) -> Result<Target<'q>, Rej
     if !is_token(method) {
         return Err(Reject::bad(Reason::BadMethod, "the method is not a token (RFC 9110 section 9.1)"));
     }
-    let target = target.split_once('#').map_or(target, |(before, _)| before);
     if target.starts_with('/') {
         return split_query(target, None);
     }
+    let target = target.split_once('#').map_or(target, |(before, _)| before);
     if target == "*" {
         return match method {
             "OPTIONS" => Ok(Target { authority: None, path: None, query: "", own: None }),
@@ -64,7 +64,10 @@ pub(crate) fn parse<'q>(method: &str, target: &'q str) -> Result<Target<'q>, Rej
 }
 
 fn split_query<'q>(own: &'q str, authority: Option<&'q str>) -> Result<Target<'q>, Reject> {
-    let (path, query) = own.split_at(own.find('?').unwrap_or(own.len()));
+    let end = memchr::memchr2(b'?', b'#', own.as_bytes()).unwrap_or(own.len());
+    let (path, rest) = own.split_at(end);
+    let query = rest.split_once('#').map_or(rest, |(before, _)| before);
+    let own = own.get(..path.len() + query.len()).unwrap_or(own);
     if !path::query_is_clean(query) {
         return Err(Reject::bad(
             Reason::BadQuery,

@@ -50,12 +50,12 @@ pub(super) fn compile(model: Model) -> Result<Router, CompileError> {
     }
     let mut regexes = Regexes::default();
     let places: Vec<Option<Place>> = routes.iter().map(place_of).collect();
-    let tests = path_tests(routes, &places, &mut regexes);
+    let (tests, sets) = path_tests(routes, &places, &mut regexes);
     let rules: Vec<Rule> = routes.iter().zip(tests).map(|(route, test)| rule(route, test, &mut regexes)).collect();
     let branches: Vec<Branch> =
         routes.iter().zip(&places).map(|(route, place)| branch(route, place.as_ref())).collect();
     let (hosts, groups) = Hosts::group(routes);
-    let mut lists = Lists::default();
+    let mut lists = Lists::with_sets(&sets);
     let mut budget = CopyBudget::new(routes.len());
     let index_methods = !model.settings.server.method_not_allowed;
     let mut trees = Vec::with_capacity(groups.len());
@@ -106,8 +106,9 @@ fn rule(route: &Route, path: RegexTest, regexes: &mut Regexes) -> Rule {
 }
 
 /// Decides how each route's expression is tested: not at all, alone, or as a member of the set
-/// of those that begin alike and serve the same hosts.
-fn path_tests(routes: &[Route], places: &[Option<Place>], regexes: &mut Regexes) -> Vec<RegexTest> {
+/// of those that begin alike and serve the same hosts. Also returns the members of each set.
+fn path_tests(routes: &[Route], places: &[Option<Place>], regexes: &mut Regexes) -> (Vec<RegexTest>, Vec<Vec<u32>>) {
+    let mut sets: Vec<Vec<u32>> = Vec::new();
     let mut tests = vec![RegexTest::None; routes.len()];
     let mut groups: BTreeMap<(Vec<String>, &str), Vec<usize>> = BTreeMap::new();
     let mut alone = Vec::new();
@@ -132,6 +133,7 @@ fn path_tests(routes: &[Route], places: &[Option<Place>], regexes: &mut Regexes)
             alone.extend(members);
             continue;
         };
+        sets.push(members.iter().map(|&position| position as u32).collect());
         for (pattern, position) in members.into_iter().enumerate() {
             if let Some(test) = tests.get_mut(position) {
                 *test = RegexTest::Member { set, pattern: pattern as u32 };
@@ -145,7 +147,7 @@ fn path_tests(routes: &[Route], places: &[Option<Place>], regexes: &mut Regexes)
             *test = RegexTest::Single(id);
         }
     }
-    tests
+    (tests, sets)
 }
 
 fn source(routes: &[Route], position: usize) -> Option<&str> {

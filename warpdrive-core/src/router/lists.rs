@@ -10,6 +10,7 @@ use std::hash::Hasher;
 use http::HeaderName;
 use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
 
+use super::regexes::{RegexScratch, RegexTest, Regexes};
 use super::rule::{Facts, Rule, method_bit};
 use super::view::Fields;
 use crate::model::Route;
@@ -42,6 +43,8 @@ struct Index {
     names: Box<[HeaderName]>,
     /// Some key is a method alone.
     by_method: bool,
+    /// Sets of expressions whose members are offered only where they match.
+    sets: Box<[u32]>,
     /// Keys are hashes of (method or none, field name and value or none). Two keys that fall
     /// together share a bucket, which only costs a test more.
     buckets: FxHashMap<u64, Cursor>,
@@ -52,9 +55,18 @@ struct Index {
 pub(super) struct Lists {
     arena: Vec<u32>,
     lists: Vec<List>,
+    /// For each set of expressions, where the routes of its patterns are, in their order.
+    set_members: Vec<Cursor>,
 }
 
 impl Lists {
+    /// Makes room for the routes of each set of expressions, in the order of its patterns.
+    pub(super) fn with_sets(sets: &[Vec<u32>]) -> Self {
+        let mut lists = Lists::default();
+        lists.set_members = sets.iter().map(|members| lists.store(members)).collect();
+        lists
+    }
+
     /// Adds a list of route positions in rising order. It ends at its first unconditional route.
     pub(super) fn add(&mut self, positions: &[u32], routes: &[Route], rules: &[Rule], index_methods: bool) -> ListId {
         let reachable =
@@ -82,6 +94,7 @@ impl Lists {
         let mut keyed: FxHashMap<u64, Vec<u32>> = FxHashMap::default();
         let mut names: FxHashSet<&HeaderName> = FxHashSet::default();
         let mut by_method = false;
+        let mut sets: Vec<u32> = Vec::new();
         for &position in positions {
             let (Some(route), Some(rule)) = (routes.get(position as usize), rules.get(position as usize)) else {
                 continue;
@@ -92,7 +105,11 @@ impl Lists {
             });
             let methods = index_methods && !rule.methods.is_any();
             if field.is_none() && !methods {
-                plain.push(position);
+                match rule.path {
+                    RegexTest::Member { set, .. } if sets.contains(&set) => {}
+                    RegexTest::Member { set, .. } => sets.push(set),
+                    RegexTest::None | RegexTest::Single(_) => plain.push(position),
+                }
                 continue;
             }
             if let Some((name, _)) = field {
@@ -111,14 +128,33 @@ impl Lists {
         }
         let names = names.into_iter().cloned().collect();
         let buckets = keyed.into_iter().map(|(key, positions)| (key, self.store(&positions))).collect();
-        List { plain: self.store(&plain), index: Some(Box::new(Index { names, by_method, buckets })) }
+        List {
+            plain: self.store(&plain),
+            index: Some(Box::new(Index { names, by_method, sets: sets.into(), buckets })),
+        }
     }
 
     /// Adds the cursors of the candidates that a list has for a request.
-    pub(super) fn open(&self, id: ListId, facts: &Facts<'_>, cursors: &mut Vec<Cursor>) {
+    pub(super) fn open(
+        &self,
+        id: ListId,
+        facts: &Facts<'_>,
+        regexes: &Regexes,
+        scratch: &mut RegexScratch,
+        cursors: &mut Vec<Cursor>,
+    ) {
         let Some(list) = self.lists.get(id.0 as usize) else { return };
         push(list.plain, cursors);
         let Some(index) = &list.index else { return };
+        if let Some(path) = facts.path {
+            for &set in &index.sets {
+                let Some(members) = self.set_members.get(set as usize) else { continue };
+                regexes.each_match(set, path, scratch, |pattern| {
+                    let next = members.next + pattern;
+                    push(Cursor { next, end: next + 1 }, cursors);
+                });
+            }
+        }
         let method = method_key(facts.method);
         let mut ask = |method: u64, base: u64| {
             if let Some(&found) = index.buckets.get(&key(method, base)) {

@@ -1,6 +1,7 @@
 //! The compiled router: first match in file order, answered from an index.
 
 mod compile;
+mod explain;
 mod hosts;
 mod lists;
 pub mod oracle;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 use http::{HeaderValue, StatusCode};
 
 pub use compile::CompileError;
+pub use explain::{Condition, Considered, Explanation};
 pub(crate) use view::host_field;
 pub use view::{Fields, RequestView, RouteMatch};
 
@@ -237,8 +239,8 @@ impl Router {
         regexes: &mut RegexScratch,
     ) -> Result<Option<u32>, Reject> {
         regexes.begin();
-        self.open(host, key, &facts, cursors);
         let facts = Facts { path: key.and_then(|key| key.get(..key.len() - MARK.len())), ..facts };
+        self.open(host, key, &facts, cursors, regexes);
         let answer_405 = self.model.settings.server.method_not_allowed;
         let mut method_failed = false;
         let mut last = u32::MAX;
@@ -264,16 +266,23 @@ impl Router {
         if !method_failed {
             return Ok(None);
         }
-        self.open(host, key, &facts, cursors);
+        self.open(host, key, &facts, cursors, regexes);
         Err(self.method_not_allowed(&facts, cursors, regexes))
     }
 
     /// Collects the candidates of every tree that may hold a route for the request.
-    fn open(&self, host: Option<&str>, key: Option<&str>, facts: &Facts<'_>, cursors: &mut Vec<Cursor>) {
+    fn open(
+        &self,
+        host: Option<&str>,
+        key: Option<&str>,
+        facts: &Facts<'_>,
+        cursors: &mut Vec<Cursor>,
+        regexes: &mut RegexScratch,
+    ) {
         cursors.clear();
         self.hosts.each_tree(host, |tree| {
             if let Some(tree) = self.trees.get(tree as usize) {
-                tree.lists(key).for_each(|list| self.lists.open(list, facts, cursors));
+                tree.lists(key).for_each(|list| self.lists.open(list, facts, &self.regexes, regexes, cursors));
             }
         });
     }

@@ -141,6 +141,19 @@ impl Regexes {
     }
 
     fn member(&self, set: u32, pattern: u32, path: &str, scratch: &mut RegexScratch) -> bool {
+        let id = PatternID::new_unchecked(pattern as usize);
+        self.result(set, path, scratch).is_some_and(|result| result.contains(id))
+    }
+
+    /// Calls `visit` with each pattern of a set that matches the path.
+    pub(super) fn each_match(&self, set: u32, path: &str, scratch: &mut RegexScratch, mut visit: impl FnMut(u32)) {
+        if let Some(result) = self.result(set, path, scratch).filter(|result| !result.is_empty()) {
+            result.iter().for_each(|pattern| visit(pattern.as_u32()));
+        }
+    }
+
+    /// What a set says of the path: asked once a look-up.
+    fn result<'s>(&self, set: u32, path: &str, scratch: &'s mut RegexScratch) -> Option<&'s PatternSet> {
         let slot = match scratch.run.iter().position(|&run| run == set) {
             Some(slot) => slot,
             None => {
@@ -150,8 +163,7 @@ impl Regexes {
                 slot
             }
         };
-        let id = PatternID::new_unchecked(pattern as usize);
-        scratch.results.get(slot).is_some_and(|result| result.contains(id))
+        scratch.results.get(slot)
     }
 
     fn run_set(&self, set: u32, slot: usize, path: &str, scratch: &mut RegexScratch) {

@@ -21,12 +21,17 @@ use crate::model::Route;
 /// path and in no pattern.
 pub(super) const MARK: &str = "/\u{1}";
 
+/// The wildcard behind a prefix.
+const REST: &str = "{*rest}";
+
 /// The lists that hold at one literal path, and the level of what lies below it.
 #[derive(Clone, Copy, Debug)]
 struct Node {
     first: u32,
     count: u32,
     below: u32,
+    /// How much of the key a prefix takes, its slash included: what follows is asked below.
+    taken: u32,
 }
 
 /// No level lies below.
@@ -154,12 +159,10 @@ impl Tree {
         let mut level = self.levels.first();
         let mut rest = key;
         while let Some(found) = level.and_then(|level| level.at(rest).ok()) {
-            best = Some(*found.value);
-            level = self.levels.get(found.value.below as usize);
-            match found.params.get("rest") {
-                Some(below) => rest = below,
-                None => break,
-            }
+            let node = *found.value;
+            best = Some(node);
+            level = self.levels.get(node.below as usize);
+            rest = rest.get(node.taken as usize..).unwrap_or_default();
         }
         best
     }
@@ -186,10 +189,12 @@ fn levels(entries: &[Entry<'_>]) -> Result<Box<[matchit::Router<Node>]>, Compile
     levels.resize_with(numbers.len(), matchit::Router::new);
     for entry in entries {
         let below = if entry.is_prefix { numbers.get(&Some(entry.path)).copied() } else { None };
-        let node = Node { first: entry.first, count: entry.count, below: below.unwrap_or(NOTHING) };
-        let whole = if entry.is_prefix { format!("{}/{{*rest}}", entry.path) } else { format!("{}{MARK}", entry.path) };
+        let whole = if entry.is_prefix { format!("{}/{REST}", entry.path) } else { format!("{}{MARK}", entry.path) };
         // Below `/a`, the router is asked with what follows `/a/`.
         let pattern = whole.get(entry.parent.map_or(0, |above| above.len() + 1)..).unwrap_or_default();
+        // matchit could tell the rest itself, but it checks that it is UTF-8 each time.
+        let taken = pattern.strip_suffix(REST).map_or(0, |literal| literal.len() as u32);
+        let node = Node { first: entry.first, count: entry.count, below: below.unwrap_or(NOTHING), taken };
         let level = numbers.get(&entry.parent).and_then(|&number| levels.get_mut(number as usize));
         let inserted = level.map_or(Ok(()), |level| level.insert(pattern, node));
         inserted.map_err(|error| CompileError::Pattern { pattern: whole, problem: error.to_string() })?;

@@ -121,6 +121,16 @@ fn agree(router: &Router, asked: &Asked, scratch: &mut Scratch) -> Result<(), Te
         .map(|found| found.map(|found| found.route().number))
         .map_err(|reject| reject.reason);
     prop_assert_eq!(found, scanned, "{:?}", asked);
+    let explained = router.explain(&view);
+    prop_assert_eq!(explained.outcome.map_err(|reject| reject.reason), scanned);
+    let earlier = match scanned {
+        Ok(Some(number)) => number as usize - 1,
+        Ok(None) => router.model().routes().len(),
+        Err(_) => return Ok(()),
+    };
+    // Each earlier route has a condition that failed, and no other is named.
+    let numbers: Vec<u32> = explained.considered.iter().map(|considered| considered.number).collect();
+    prop_assert_eq!(numbers, (1..=earlier as u32).collect::<Vec<u32>>(), "{:?}", asked);
     Ok(())
 }
 
