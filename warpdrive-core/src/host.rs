@@ -1,6 +1,7 @@
 //! Hosts: one canonical form for every spelling, and the patterns that routes match it with.
 
 use std::fmt;
+use std::io::Write;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use thiserror::Error;
@@ -78,19 +79,20 @@ fn parse_port(digits: &[u8]) -> Result<u16, HostError> {
 }
 
 /// Writes the one form of a `Host` field or authority into `out`, which is emptied first:
-/// lower case, without port and trailing dot, IPv6 in brackets and as RFC 5952 writes it.
-/// Returns the port.
+/// lower case, without port and trailing dot, IPv6 in brackets and as RFC 5952 writes it. The
+/// form is ASCII. Returns the port.
 ///
 /// # Errors
 /// Whatever makes the text no host; `out` is then unspecified.
-pub(crate) fn canonical(raw: &[u8], out: &mut String) -> Result<Option<u16>, HostError> {
+pub(crate) fn canonical_bytes(raw: &[u8], out: &mut Vec<u8>) -> Result<Option<u16>, HostError> {
     out.clear();
     let Split { host, port } = split(raw)?;
     if host.first() == Some(&b'[') {
         let inner = host.get(1..host.len().saturating_sub(1)).unwrap_or_default();
         let text = std::str::from_utf8(inner).map_err(|_| HostError::BadAddress)?;
         let address: Ipv6Addr = text.parse().map_err(|_| HostError::BadAddress)?;
-        write_v6(address, out);
+        // Writing to a vector cannot fail.
+        let _ = write!(out, "[{address}]");
         return Ok(port);
     }
     if host.is_empty() {
@@ -99,42 +101,53 @@ pub(crate) fn canonical(raw: &[u8], out: &mut String) -> Result<Option<u16>, Hos
     if host.len() > MAX_HOST_BYTES {
         return Err(HostError::TooLong);
     }
-    check_name(host)?;
-    // Checked above: the name is ASCII.
-    out.push_str(std::str::from_utf8(host).map_err(|_| HostError::NotAscii)?);
-    out.make_ascii_lowercase();
+    // One pass without an early exit: this is on the way of every request.
+    let (mut foreign, mut empty_label, mut previous) = (false, false, b'.');
+    out.extend(host.iter().map(|&byte| {
+        let lower = LOWER.get(usize::from(byte)).copied().unwrap_or(0);
+        foreign |= lower == 0;
+        empty_label |= (previous == b'.') & (lower == b'.');
+        previous = lower;
+        lower
+    }));
+    match (foreign, empty_label || previous == b'.') {
+        (true, _) if host.is_ascii() => Err(HostError::BadCharacter),
+        (true, _) => Err(HostError::NotAscii),
+        (false, true) => Err(HostError::EmptyLabel),
+        (false, false) => Ok(port),
+    }
+}
+
+/// The same as text.
+///
+/// # Errors
+/// As [`canonical_bytes`].
+pub(crate) fn canonical(raw: &[u8], out: &mut String) -> Result<Option<u16>, HostError> {
+    let mut bytes = Vec::new();
+    let port = canonical_bytes(raw, &mut bytes)?;
+    out.clear();
+    out.push_str(std::str::from_utf8(&bytes).map_err(|_| HostError::NotAscii)?);
     Ok(port)
 }
 
-/// Letters, digits, `-`, `_`, and single dots between them. No early exit, so that the compiler
-/// can compare many bytes at once.
-fn check_name(host: &[u8]) -> Result<(), HostError> {
-    let foreign = host.iter().fold(0, |foreign, &byte| foreign | u8::from(!is_in_a_name(byte)));
-    let pairs = host.iter().zip(host.get(1..).unwrap_or_default());
-    let empty = pairs.fold(0, |found, (&first, &second)| found | (u8::from(first == b'.') & u8::from(second == b'.')));
-    if foreign != 0 {
-        return Err(if host.is_ascii() { HostError::BadCharacter } else { HostError::NotAscii });
+/// The lower-case form of every byte that a host name may hold; 0 for the others.
+const LOWER: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut byte = 0u8;
+    loop {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.') {
+            #[expect(clippy::indexing_slicing, reason = "a byte is below 256")]
+            {
+                table[byte as usize] = byte.to_ascii_lowercase();
+            }
+        }
+        if byte == u8::MAX {
+            break;
+        }
+        byte += 1;
     }
-    if empty != 0 || host.first() == Some(&b'.') || host.last() == Some(&b'.') {
-        return Err(HostError::EmptyLabel);
-    }
-    Ok(())
-}
-
-const fn is_in_a_name(byte: u8) -> bool {
-    (byte >= b'a' && byte <= b'z')
-        | (byte >= b'A' && byte <= b'Z')
-        | (byte >= b'0' && byte <= b'9')
-        | (byte == b'-')
-        | (byte == b'_')
-        | (byte == b'.')
-}
-
-fn write_v6(address: Ipv6Addr, out: &mut String) {
-    use fmt::Write;
-    // Writing to a String cannot fail.
-    let _ = write!(out, "[{address}]");
-}
+    table
+};
 
 /// What a route wants of the host.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -163,9 +176,7 @@ impl HostPattern {
             return refuse("a host pattern is ASCII", "write the `xn--` form of an international name");
         }
         if let Ok(address) = text.parse::<Ipv6Addr>() {
-            let mut canonical = String::new();
-            write_v6(address, &mut canonical);
-            return Ok(HostPattern::Exact(canonical));
+            return Ok(HostPattern::Exact(format!("[{address}]")));
         }
         if text.contains('/') {
             return refuse("a host is neither a URL nor a path", "write the name alone, without scheme and path");

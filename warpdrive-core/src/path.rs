@@ -78,29 +78,45 @@ fn class(byte: u8) -> Class {
     CLASSES.get(usize::from(byte)).copied().unwrap_or(Class::Forbidden)
 }
 
-/// Whether the bytes are in normal form already: the common case. Two loops without an early
-/// exit, so that the compiler can compare many bytes at once.
+/// Whether the bytes are in normal form already: the common case, decided in one pass without an
+/// early exit, since it is on the way of every request.
 fn is_plain(raw: &[u8]) -> bool {
-    let foreign = raw.iter().fold(0, |foreign, &byte| foreign | u8::from(!stands_for_itself(byte)));
-    let following = raw.get(1..).unwrap_or_default();
-    let pairs = raw.iter().zip(following);
-    let segments = pairs.fold(0, |found, (&first, &second)| {
-        found | (u8::from(first == b'/') & (u8::from(second == b'/') | u8::from(second == b'.')))
-    });
-    foreign | segments == 0
+    let (mut found, mut previous) = (0, 0);
+    for &byte in raw {
+        let marks = MARKS.get(usize::from(byte)).copied().unwrap_or(FOREIGN);
+        // A slash doubled is `SLASH << 1`, which meets `AFTER_SLASH` of a slash or dot behind it.
+        found |= (marks & FOREIGN) | ((previous << 1) & marks & AFTER_SLASH);
+        previous = marks & SLASH;
+    }
+    found == 0
 }
 
-/// [`Class::Plain`] or a slash, written as comparisons of ranges; a test compares it with the table.
-const fn stands_for_itself(byte: u8) -> bool {
-    (byte >= b'@' && byte <= b'Z')
-        | (byte >= b'a' && byte <= b'z')
-        | (byte >= b'&' && byte <= b':')
-        | (byte == b'_')
-        | (byte == b'~')
-        | (byte == b'!')
-        | (byte == b'$')
-        | (byte == b'=')
-}
+/// Does not stand for itself.
+const FOREIGN: u8 = 1;
+const SLASH: u8 = 2;
+/// Behind a slash, it may make an empty or a dot segment.
+const AFTER_SLASH: u8 = 4;
+
+const MARKS: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut byte = 0u8;
+    loop {
+        #[expect(clippy::indexing_slicing, reason = "a byte is below 256")]
+        {
+            table[byte as usize] = match classify(byte) {
+                Class::Slash => SLASH | AFTER_SLASH,
+                Class::Plain if byte == b'.' => AFTER_SLASH,
+                Class::Plain => 0,
+                _ => FOREIGN,
+            };
+        }
+        if byte == u8::MAX {
+            break;
+        }
+        byte += 1;
+    }
+    table
+};
 
 /// Writes the normal form of `raw` into `out`, which is emptied first. Idempotent.
 ///
@@ -289,13 +305,6 @@ mod tests {
     fn lenient_of(raw: &str) -> Result<String, PathError> {
         let mut out = String::new();
         lenient(&norm(raw)?, &mut out).map(|()| out)
-    }
-
-    #[test]
-    fn the_ranges_are_those_of_the_table() {
-        for byte in 0..=255 {
-            assert_eq!(stands_for_itself(byte), matches!(class(byte), Class::Plain | Class::Slash), "{byte:#x}");
-        }
     }
 
     #[test]

@@ -13,9 +13,9 @@ pub(super) type TreeId = u32;
 /// Trees by exact host, by wildcard suffix, and the one for any host.
 #[derive(Debug, Default)]
 pub(super) struct Hosts {
-    exact: FxHashMap<Box<str>, TreeId>,
+    exact: FxHashMap<Box<[u8]>, TreeId>,
     /// Keyed by `.example.com`.
-    wildcard: FxHashMap<Box<str>, TreeId>,
+    wildcard: FxHashMap<Box<[u8]>, TreeId>,
     any: Option<TreeId>,
 }
 
@@ -55,21 +55,21 @@ impl Hosts {
             });
             match key {
                 HostKey::Any => hosts.any = Some(tree),
-                HostKey::Exact(name) => drop(hosts.exact.insert(name.into(), tree)),
-                HostKey::Wildcard(suffix) => drop(hosts.wildcard.insert(suffix.into(), tree)),
+                HostKey::Exact(name) => drop(hosts.exact.insert(name.as_bytes().into(), tree)),
+                HostKey::Wildcard(suffix) => drop(hosts.wildcard.insert(suffix.as_bytes().into(), tree)),
             }
         }
         (hosts, trees)
     }
 
     /// Calls `visit` with each tree that may hold a route for the host.
-    pub(super) fn each_tree(&self, host: Option<&str>, mut visit: impl FnMut(TreeId)) {
+    pub(super) fn each_tree(&self, host: Option<&[u8]>, mut visit: impl FnMut(TreeId)) {
         if let Some(host) = host {
             if let Some(&tree) = self.exact.get(host) {
                 visit(tree);
             }
             if !self.wildcard.is_empty() {
-                for (dot, _) in host.match_indices('.').filter(|&(dot, _)| dot > 0) {
+                for dot in memchr::memchr_iter(b'.', host).filter(|&dot| dot > 0) {
                     if let Some(&tree) = host.get(dot..).and_then(|suffix| self.wildcard.get(suffix)) {
                         visit(tree);
                     }

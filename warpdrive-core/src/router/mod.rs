@@ -83,7 +83,7 @@ struct Identity(Arc<()>);
 /// the first look-up. It may be used with several routers, but then starts afresh at each change.
 #[derive(Debug, Default)]
 pub struct Scratch {
-    host: String,
+    host: Vec<u8>,
     /// The normal path, a slash and the mark of the end while looking up; the normal path afterwards.
     path: String,
     lenient: String,
@@ -169,10 +169,10 @@ impl Router {
         let target = target::parse(method, raw_target)?;
         if let Some(field) = host_field {
             // Checked even where an authority beats it (RFC 9112 section 3.2).
-            host::canonical(field, &mut scratch.host)?;
+            host::canonical_bytes(field, &mut scratch.host)?;
         }
         if let Some(authority) = target.authority {
-            host::canonical(authority.as_bytes(), &mut scratch.host)?;
+            host::canonical_bytes(authority.as_bytes(), &mut scratch.host)?;
         }
         let has_host = host_field.is_some() || target.authority.is_some();
         let facts = Facts { method, method_bit: method_bit(method), path: None, fields };
@@ -188,7 +188,7 @@ impl Router {
         Ok(Some(RouteMatch {
             route,
             upstream,
-            host: has_host.then_some(scratch.host.as_str()),
+            host: has_host.then_some(scratch.host.as_slice()),
             path: target.path.is_some().then_some(scratch.path.as_str()),
             upstream_target: match choice {
                 Choice::Own(own) => own,
@@ -206,7 +206,7 @@ impl Router {
         scratch: &mut Scratch,
     ) -> Result<Option<(u32, path::Findings)>, Reject> {
         let Scratch { host, path: normal, lenient, cursors, regexes, .. } = scratch;
-        let host = has_host.then_some(host.as_str());
+        let host = has_host.then_some(host.as_slice());
         let Some(raw) = target.path else {
             normal.clear();
             let found = self.select(host, None, facts, cursors, regexes)?;
@@ -232,7 +232,7 @@ impl Router {
     /// marked; `None` is the target `*`.
     fn select(
         &self,
-        host: Option<&str>,
+        host: Option<&[u8]>,
         key: Option<&str>,
         facts: Facts<'_>,
         cursors: &mut Vec<Cursor>,
@@ -273,7 +273,7 @@ impl Router {
     /// Collects the candidates of every tree that may hold a route for the request.
     fn open(
         &self,
-        host: Option<&str>,
+        host: Option<&[u8]>,
         key: Option<&str>,
         facts: &Facts<'_>,
         cursors: &mut Vec<Cursor>,

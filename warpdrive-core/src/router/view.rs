@@ -96,7 +96,7 @@ pub(crate) fn host_field(headers: &HeaderMap) -> Result<Option<&http::HeaderValu
 pub struct RouteMatch<'r, 'q> {
     pub(super) route: &'r Route,
     pub(super) upstream: &'r Upstream,
-    pub(super) host: Option<&'q str>,
+    pub(super) host: Option<&'q [u8]>,
     pub(super) path: Option<&'q str>,
     pub(super) upstream_target: &'q str,
 }
@@ -114,7 +114,7 @@ impl<'r, 'q> RouteMatch<'r, 'q> {
 
     /// The host in canonical form.
     pub fn host(&self) -> Option<&'q str> {
-        self.host
+        self.host.and_then(|host| std::str::from_utf8(host).ok())
     }
 
     /// The path in normal form; `*` for the target of a server-wide OPTIONS.
