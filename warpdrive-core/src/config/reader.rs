@@ -118,6 +118,15 @@ impl<'t> Raw<'t> {
 
     /// Seconds, with a fraction if need be; more than nothing and at most a year.
     pub(super) fn seconds(&self, report: &mut Report) -> Option<Duration> {
+        self.seconds_from(0.001, "give seconds, more than 0 and at most a year", report)
+    }
+
+    /// The same, where 0 has a meaning too.
+    pub(super) fn seconds_or_zero(&self, report: &mut Report) -> Option<Duration> {
+        self.seconds_from(0.0, "give seconds, from 0 to a year", report)
+    }
+
+    fn seconds_from(&self, least: f64, help: &str, report: &mut Report) -> Option<Duration> {
         let parsed: Option<f64> = match &self.value {
             Value::File(value) => match value.get_ref() {
                 DeValue::Integer(number) => {
@@ -133,9 +142,9 @@ impl<'t> Raw<'t> {
                 }
             },
         };
-        match parsed.filter(|&seconds| (0.001..=MAX_SECONDS).contains(&seconds)) {
+        match parsed.filter(|seconds| (least..=MAX_SECONDS).contains(seconds)) {
             Some(seconds) => Some(Duration::from_secs_f64(seconds)),
-            None => self.bad("is out of range", "give seconds, more than 0 and at most a year", report),
+            None => self.bad("is out of range", help, report),
         }
     }
 

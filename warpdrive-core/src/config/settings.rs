@@ -95,10 +95,14 @@ fn times(section: &mut Section<'_, '_>, server: &mut ServerSettings, report: &mu
         ("client_write_timeout_secs", &mut times.client_write),
         ("keepalive_timeout_secs", &mut times.keepalive),
         ("tunnel_idle_timeout_secs", &mut times.tunnel_idle),
-        ("drain_timeout_secs", &mut times.drain),
-        ("drain_grace_secs", &mut times.drain_grace),
     ] {
         if let Some(seconds) = section.take(key).and_then(|raw| raw.seconds(report)) {
+            *time = seconds;
+        }
+    }
+    // Not to wait at all is a choice here.
+    for (key, time) in [("drain_timeout_secs", &mut times.drain), ("drain_grace_secs", &mut times.drain_grace)] {
+        if let Some(seconds) = section.take(key).and_then(|raw| raw.seconds_or_zero(report)) {
             *time = seconds;
         }
     }

@@ -35,8 +35,10 @@ impl Upstreams {
         self.broken.iter().any(|broken| broken == name)
     }
 
+    /// Every name, also of upstreams with mistakes.
     pub(super) fn names(&self) -> Vec<&str> {
-        self.list.iter().map(|upstream| upstream.name.as_str()).collect()
+        let sound = self.list.iter().map(|upstream| upstream.name.as_str());
+        sound.chain(self.broken.iter().map(String::as_str)).collect()
     }
 
     pub(super) fn add(&mut self, upstream: Upstream, span: Range<usize>) -> UpstreamId {
