@@ -1,0 +1,294 @@
+//! `warpdrive route-test`: which route a request would take and why, by the code of live traffic.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header};
+use serde_json::{Value, json};
+use warpdrive_core::model::{PathAction, Route};
+use warpdrive_core::{
+    ClientConnection, Credentials, Explanation, Forward, Fresh, PathRule, Reject, RequestHead, RequestView, Router,
+    Scheme, Scratch, explain, forward,
+};
+
+use crate::exit;
+use crate::source::Configuration;
+
+/// The arguments of `warpdrive route-test`.
+#[derive(Debug, Args)]
+pub(crate) struct RouteTestArgs {
+    /// The configuration file [default: WARPDRIVE_CONFIG, then ./warpdrive.toml]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The Host field; an absolute target's authority beats it
+    #[arg(long, default_value = "localhost", allow_hyphen_values = true)]
+    host: String,
+    /// A header field; may be given more than once
+    #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", value_parser = field, allow_hyphen_values = true)]
+    headers: Vec<(HeaderName, HeaderValue)>,
+    /// The address of the peer, which decides whether its forwarded fields are believed
+    #[arg(long, value_name = "IP", default_value = "127.0.0.1")]
+    client: IpAddr,
+    /// Tells why every earlier route did not accept the request
+    #[arg(long)]
+    explain: bool,
+    /// Writes the answer as one JSON object
+    #[arg(long)]
+    json: bool,
+    /// The method, such as GET
+    method: String,
+    /// The request target, such as /cable?x=1
+    #[arg(allow_hyphen_values = true)]
+    target: String,
+}
+
+/// Any value is an outcome; only what is no `Name: value` at all is a mistake in the arguments.
+fn field(text: &str) -> Result<(HeaderName, HeaderValue), String> {
+    let (name, value) = text.split_once(':').ok_or("write it as `Name: value`")?;
+    let name =
+        HeaderName::from_bytes(name.trim_ascii().as_bytes()).map_err(|_| format!("`{name}` is not a field name"))?;
+    let value =
+        HeaderValue::from_bytes(value.trim_ascii().as_bytes()).map_err(|_| "the value has control bytes".to_owned())?;
+    Ok((name, value))
+}
+
+/// Exits with 0 where the request is routed, with 1 where it is not, with 2 for mistakes in the
+/// configuration.
+pub(crate) fn run(args: &RouteTestArgs) -> ExitCode {
+    let configuration = match Configuration::load(args.config.as_deref()) {
+        Ok(configuration) => configuration,
+        Err(failure) => return failure.report(),
+    };
+    configuration.print_warnings();
+    let router = match Configuration::compile(configuration.loaded.model) {
+        Ok(router) => router,
+        Err(code) => return code,
+    };
+    let mut scratch = Scratch::new();
+    let answer = ask(&router, args, &mut scratch);
+    let text = if args.json { answer.json(args).to_string() + "\n" } else { answer.text(args, &router) };
+    // Whoever closed the standard output still gets the exit code.
+    let _ = std::io::stdout().write_all(text.as_bytes());
+    match answer.outcome {
+        Outcome::Routed(_) => ExitCode::SUCCESS,
+        Outcome::NoRoute(_) | Outcome::Rejected(_) => ExitCode::from(exit::NO),
+    }
+}
+
+struct Answer<'r, 'q> {
+    outcome: Outcome<'r, 'q>,
+    explanation: Explanation,
+}
+
+enum Outcome<'r, 'q> {
+    Routed(Forward<'r, 'q>),
+    /// The status that a client would get.
+    NoRoute(u16),
+    Rejected(Reject),
+}
+
+fn ask<'r, 'q>(router: &'r Router, args: &'q RouteTestArgs, scratch: &'q mut Scratch) -> Answer<'r, 'q> {
+    let server = &router.model().settings().server;
+    let connection = ClientConnection::new(args.client, Scheme::Http, server);
+    let (headers, method) = match (request_fields(args), Method::from_bytes(args.method.as_bytes())) {
+        (Ok(headers), Ok(method)) => (headers, method),
+        // What no header map or method can hold is refused by the same rules, seen as bytes.
+        _ => return refused(router, args),
+    };
+    let head = RequestHead { method: &method, version: Version::HTTP_11, target: &args.target };
+    let explanation = explain(router, head, &headers, &connection);
+    let mut edited = headers;
+    let fresh = Fresh { request_id: HeaderValue::from_static("-"), request_start: HeaderValue::from_static("t=0") };
+    let found = forward(router, head, &mut edited, &connection, &fresh, Credentials::Assume, scratch);
+    let outcome = match found {
+        Ok(Some(found)) => Outcome::Routed(found),
+        Ok(None) => Outcome::NoRoute(server.no_route_status.as_u16()),
+        Err(reject) => Outcome::Rejected(reject),
+    };
+    Answer { outcome, explanation }
+}
+
+fn refused<'r, 'q>(router: &'r Router, args: &'q RouteTestArgs) -> Answer<'r, 'q> {
+    let view = RequestView::new(&args.method, &args.target).with_host(&args.host);
+    let explanation = router.explain(&view);
+    let outcome = match &explanation.outcome {
+        Err(reject) => Outcome::Rejected(reject.clone()),
+        Ok(_) => Outcome::NoRoute(router.model().settings().server.no_route_status.as_u16()),
+    };
+    Answer { outcome, explanation }
+}
+
+fn request_fields(args: &RouteTestArgs) -> Result<HeaderMap, header::InvalidHeaderValue> {
+    let mut headers = HeaderMap::new();
+    let named = args.headers.iter().any(|(name, _)| name == header::HOST);
+    if !named {
+        headers.insert(header::HOST, HeaderValue::from_bytes(args.host.trim_ascii().as_bytes())?);
+    }
+    for (name, value) in &args.headers {
+        headers.append(name.clone(), value.clone());
+    }
+    Ok(headers)
+}
+
+/// The fields that the route itself adds to the request.
+fn added(route: &Route) -> Vec<(String, String)> {
+    let mut fields = Vec::new();
+    if let (PathAction::StripPrefix, PathRule::Prefix(prefix)) = (&route.action, &route.path) {
+        fields.push(("x-forwarded-prefix".to_owned(), prefix.clone()));
+        fields.push(("x-script-name".to_owned(), prefix.clone()));
+    }
+    for (name, value) in &route.add_headers {
+        fields.retain(|(other, _)| other != name.as_str());
+        fields.push((name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()));
+    }
+    fields
+}
+
+impl Answer<'_, '_> {
+    fn json(&self, args: &RouteTestArgs) -> Value {
+        let (outcome, status, reason) = match &self.outcome {
+            Outcome::Routed(_) => ("routed", None, None),
+            Outcome::NoRoute(status) => ("no_route", Some(*status), Some("no route accepts the request".to_owned())),
+            Outcome::Rejected(reject) => ("rejected", Some(reject.status.as_u16()), Some(reject.detail.to_string())),
+        };
+        let matched = match &self.outcome {
+            Outcome::Routed(found) => Some(&found.matched),
+            _ => None,
+        };
+        let mut object = json!({
+            "method": args.method,
+            "host": self.explanation.host,
+            "target": args.target,
+            "path": self.explanation.path,
+            "outcome": outcome,
+            "status": status,
+            "reason": reason,
+            "route": matched.map(|matched| {
+                let route = matched.route();
+                json!({
+                    "number": route.number,
+                    "line": route.line,
+                    "name": route.name,
+                    "description": route.description,
+                })
+            }),
+            "upstream": matched.map(|matched| &matched.upstream().name),
+            "upstream_target": matched.map(|matched| matched.upstream_target()),
+            "request_headers": matched.map(|matched| added(matched.route())),
+            "require_auth": matched.map(|matched| matched.route().require_auth),
+        });
+        if let (true, Some(map)) = (args.explain, object.as_object_mut()) {
+            let considered = self.explanation.considered.iter().map(|considered| {
+                json!({
+                    "number": considered.number,
+                    "line": considered.line,
+                    "failed": considered.failed.as_str(),
+                    "detail": considered.detail,
+                })
+            });
+            map.insert("considered".to_owned(), considered.collect());
+            map.insert("notes".to_owned(), json!(self.explanation.notes));
+        }
+        object
+    }
+
+    fn text(&self, args: &RouteTestArgs, router: &Router) -> String {
+        let mut text = String::new();
+        let host = self.explanation.host.as_deref().unwrap_or(&args.host);
+        let path = self.explanation.path.as_deref().unwrap_or(&args.target);
+        let _ = writeln!(text, "{} {path} at {host}", args.method);
+        if args.explain {
+            for note in &self.explanation.notes {
+                let _ = writeln!(text, "  note: {note}");
+            }
+            for considered in &self.explanation.considered {
+                let line = considered.line.map_or(String::new(), |line| format!(" (line {line})"));
+                let _ =
+                    writeln!(text, "  route {}{line}: {} {}", considered.number, considered.failed, considered.detail);
+            }
+        }
+        match &self.outcome {
+            Outcome::Routed(found) => write_route(&mut text, found),
+            Outcome::NoRoute(status) => {
+                let _ = writeln!(text, "  no route accepts it: the answer is {status}");
+                if let Some(command) = self.command_that_matches(args, router) {
+                    let _ = writeln!(text, "  only the host failed; try: {command}");
+                }
+            }
+            Outcome::Rejected(reject) => {
+                let _ =
+                    writeln!(text, "  refused with {} ({}): {}", reject.status.as_u16(), reject.reason, reject.detail);
+            }
+        }
+        text
+    }
+
+    /// The same command with a host that some route accepts, where nothing but the host failed.
+    fn command_that_matches(&self, args: &RouteTestArgs, router: &Router) -> Option<String> {
+        let accepted = router.model().routes().iter().flat_map(|route| &route.hosts).find_map(|pattern| {
+            let host = pattern.example();
+            let again = RouteTestArgs { host: host.clone(), config: None, headers: args.headers.clone(), ..copy(args) };
+            let mut scratch = Scratch::new();
+            let routed = matches!(ask(router, &again, &mut scratch).outcome, Outcome::Routed(_));
+            routed.then_some(host)
+        })?;
+        let mut command = "warpdrive route-test".to_owned();
+        if let Some(config) = &args.config {
+            let _ = write!(command, " --config {}", quoted(&config.display().to_string()));
+        }
+        let _ = write!(command, " --host {}", quoted(&accepted));
+        for (name, value) in args.headers.iter().filter(|(name, _)| name != header::HOST) {
+            let _ =
+                write!(command, " -H {}", quoted(&format!("{name}: {}", String::from_utf8_lossy(value.as_bytes()))));
+        }
+        if args.client != IpAddr::from([127, 0, 0, 1]) {
+            let _ = write!(command, " --client {}", args.client);
+        }
+        let _ = write!(command, " {} {}", quoted(&args.method), quoted(&args.target));
+        Some(command)
+    }
+}
+
+fn copy(args: &RouteTestArgs) -> RouteTestArgs {
+    RouteTestArgs {
+        config: None,
+        host: String::new(),
+        headers: Vec::new(),
+        client: args.client,
+        explain: false,
+        json: false,
+        method: args.method.clone(),
+        target: args.target.clone(),
+    }
+}
+
+fn write_route(text: &mut String, found: &Forward<'_, '_>) {
+    let route = found.matched.route();
+    let upstream = found.matched.upstream();
+    let line = route.line.map_or(String::new(), |line| format!(", line {line}"));
+    let name = route.name.as_deref().map_or(String::new(), |name| format!(" {name:?}"));
+    let _ = writeln!(text, "  route {}{name}{line}", route.number);
+    if let Some(description) = &route.description {
+        let _ = writeln!(text, "    {description}");
+    }
+    let addresses: Vec<String> = upstream.instances.iter().map(|instance| instance.address.to_string()).collect();
+    let _ = writeln!(text, "  upstream {} at {}", upstream.name, addresses.join(", "));
+    let _ = writeln!(text, "  target {}", found.matched.upstream_target());
+    for (name, value) in added(route) {
+        let _ = writeln!(text, "  sets {name}: {value}");
+    }
+    if route.require_auth {
+        let _ = writeln!(text, "  requires the admin token: without it the answer is 401");
+    }
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let plain =
+        !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_./:=@%+,".contains(&byte));
+    if plain { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
+}

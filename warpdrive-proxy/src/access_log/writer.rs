@@ -1,0 +1,179 @@
+//! From the workers' buffers to the outside, without a lock or a wait on the request path.
+
+use std::cell::{Cell, RefCell};
+use std::fs::File;
+use std::io::{self, Write};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::thread::JoinHandle;
+
+use tokio::sync::Notify;
+
+use super::Record;
+use crate::limited::Limited;
+use crate::limits::{LOG_DELAY, LOG_UNIT_BYTES, LOG_UNITS};
+
+/// Where access-log lines go.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub enum AccessLog {
+    /// Standard output.
+    #[default]
+    Stdout,
+    /// A file that was opened for appending.
+    File(File),
+    /// A channel; each message is one or more whole lines. What finds it full is lost. Meant for
+    /// embedding and for tests.
+    Channel(SyncSender<String>),
+    /// Nowhere.
+    Off,
+}
+
+/// Whole lines, and how many.
+#[derive(Debug)]
+pub(crate) struct LogUnits {
+    text: Vec<u8>,
+    lines: u64,
+}
+
+/// The thread that writes. It ends when the last worker's buffer is gone.
+#[derive(Debug)]
+pub(crate) struct LogThread {
+    sender: Option<SyncSender<LogUnits>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl LogThread {
+    /// Starts the thread; none for [`AccessLog::Off`].
+    ///
+    /// # Errors
+    ///
+    /// When the system has no thread left.
+    pub(crate) fn start(log: AccessLog) -> io::Result<Self> {
+        if matches!(log, AccessLog::Off) {
+            return Ok(LogThread { sender: None, thread: None });
+        }
+        let (sender, receiver) = sync_channel(LOG_UNITS);
+        let thread =
+            std::thread::Builder::new().name("warpdrive-log".to_owned()).spawn(move || write_all(log, &receiver))?;
+        Ok(LogThread { sender: Some(sender), thread: Some(thread) })
+    }
+
+    /// Where a worker sends its lines.
+    pub(crate) fn sender(&self) -> Option<SyncSender<LogUnits>> {
+        self.sender.clone()
+    }
+
+    /// Waits until everything is written. The workers must have ended before.
+    pub(crate) fn finish(mut self) {
+        self.sender = None;
+        if let Some(thread) = self.thread.take() {
+            // It cannot panic; if it did, there is no log to write that to.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn write_all(mut log: AccessLog, units: &Receiver<LogUnits>) {
+    let mut failed = false;
+    for unit in units {
+        let result = match &mut log {
+            AccessLog::Stdout => io::stdout().lock().write_all(&unit.text),
+            AccessLog::File(file) => file.write_all(&unit.text),
+            // Lines are ASCII, so nothing is replaced here.
+            AccessLog::Channel(channel) => {
+                match channel.try_send(String::from_utf8_lossy(&unit.text).into_owned()) {
+                    // A receiver that is gone wants no more lines.
+                    Ok(()) | Err(TrySendError::Disconnected(_)) => Ok(()),
+                    Err(full) => Err(io::Error::other(full)),
+                }
+            }
+            AccessLog::Off => Ok(()),
+        };
+        match result {
+            Ok(()) => failed = false,
+            Err(error) => {
+                if !failed {
+                    tracing::error!(%error, "cannot write the access log; its lines are lost");
+                }
+                failed = true;
+            }
+        }
+    }
+}
+
+/// The lines of one worker that are not handed on yet.
+#[derive(Debug)]
+pub(crate) struct LogBuffer {
+    text: RefCell<Vec<u8>>,
+    lines: Cell<u64>,
+    sender: Option<SyncSender<LogUnits>>,
+    began: Notify,
+    lost: Cell<u64>,
+    lost_warning: Limited,
+}
+
+impl LogBuffer {
+    pub(crate) fn new(sender: Option<SyncSender<LogUnits>>) -> Self {
+        LogBuffer {
+            text: RefCell::default(),
+            lines: Cell::new(0),
+            sender,
+            began: Notify::new(),
+            lost: Cell::new(0),
+            lost_warning: Limited::default(),
+        }
+    }
+
+    pub(crate) fn write(&self, record: &Record) {
+        if self.sender.is_none() {
+            return;
+        }
+        let mut text = self.text.borrow_mut();
+        if text.is_empty() {
+            self.began.notify_one();
+        }
+        record.write(&mut text);
+        self.lines.set(self.lines.get() + 1);
+        if text.len() >= LOG_UNIT_BYTES {
+            drop(text);
+            self.hand_on();
+        }
+    }
+
+    /// Gives the lines gathered so far to the log thread; counts them as lost when it is behind.
+    pub(crate) fn hand_on(&self) {
+        let Some(sender) = &self.sender else {
+            return;
+        };
+        let text = std::mem::take(&mut *self.text.borrow_mut());
+        let lines = self.lines.take();
+        if text.is_empty() {
+            return;
+        }
+        match sender.try_send(LogUnits { text, lines }) {
+            Ok(()) => {}
+            Err(TrySendError::Full(unit) | TrySendError::Disconnected(unit)) => {
+                self.lost.set(self.lost.get() + unit.lines);
+                if self.lost_warning.pass().is_some() {
+                    let lines = self.lost.take();
+                    tracing::warn!(lines, "access-log lines were lost: whoever reads them is slow");
+                }
+            }
+        }
+    }
+
+    /// Hands lines on in time for as long as it is polled.
+    pub(crate) async fn hand_on_in_time(&self) {
+        loop {
+            self.began.notified().await;
+            tokio::time::sleep(LOG_DELAY).await;
+            self.hand_on();
+        }
+    }
+}
+
+impl Drop for LogBuffer {
+    fn drop(&mut self) {
+        self.hand_on();
+    }
+}

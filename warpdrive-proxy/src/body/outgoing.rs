@@ -1,0 +1,162 @@
+//! A response body on its way to the client.
+
+use std::error::Error;
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use tokio::time::Instant;
+
+use super::upload::UploadFailure;
+use crate::exchange::Underway;
+use crate::upstream::{Lease, Link};
+
+/// Why a response body was cut. The client's connection ends with it: a part is never passed off
+/// as the whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cut {
+    /// The instance ended its connection, or sent nonsense, inside the body.
+    UpstreamClosed,
+    /// The instance sent nothing for too long.
+    UpstreamTimeout,
+}
+
+impl Cut {
+    /// The word that the access log has for it.
+    fn reason(self) -> &'static str {
+        match self {
+            Cut::UpstreamClosed => "upstream_body_cut",
+            Cut::UpstreamTimeout => "upstream_body_timeout",
+        }
+    }
+}
+
+impl fmt::Display for Cut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Cut::UpstreamClosed => "the upstream ended inside a response body",
+            Cut::UpstreamTimeout => "the upstream was silent inside a response body",
+        })
+    }
+}
+
+impl Error for Cut {}
+
+/// The body of a response to a client.
+pub(crate) enum Outgoing {
+    /// A page of this proxy's own, whole; empty for an answer without a body.
+    Page { text: Bytes, underway: Underway },
+    /// What an instance sends.
+    Upstream(Download),
+}
+
+/// An instance's body, with everything that must last as long as it does.
+pub(crate) struct Download {
+    pub(crate) incoming: Incoming,
+    /// Goes back to the pool after a clean end, and is closed otherwise.
+    pub(crate) link: Option<Link>,
+    /// Ends with the body, see [`Lease`].
+    pub(crate) lease: Option<Lease>,
+    /// How long the connection may be kept, from the instance's `Keep-Alive`.
+    pub(crate) lifetime: Option<Duration>,
+    /// How long the instance may be silent.
+    pub(crate) read_timeout: Duration,
+    pub(crate) silent_since: Option<Instant>,
+    /// The client can tell the end of the body only by the end of the connection.
+    pub(crate) close_delimited: bool,
+    pub(crate) underway: Underway,
+}
+
+impl Download {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        match Pin::new(&mut self.incoming).poll_frame(cx) {
+            Poll::Ready(Some(Ok(frame))) => {
+                self.silent_since = None;
+                if let Some(bytes) = frame.data_ref() {
+                    self.underway.count_sent(bytes.len());
+                }
+                if frame.is_trailers() || self.incoming.is_end_stream() {
+                    self.end();
+                }
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Poll::Ready(Some(Err(_))) => self.cut(Cut::UpstreamClosed),
+            Poll::Ready(None) => {
+                self.end();
+                Poll::Ready(None)
+            }
+            Poll::Pending => {
+                let since = *self.silent_since.get_or_insert_with(Instant::now);
+                if let Some(link) = &mut self.link {
+                    ready!(link.alarm().poll(cx, since + self.read_timeout));
+                    return self.cut(Cut::UpstreamTimeout);
+                }
+                Poll::Pending
+            }
+        }
+    }
+
+    fn end(&mut self) {
+        self.underway.complete();
+        if let (Some(link), Some(lease)) = (self.link.take(), self.lease.take()) {
+            lease.pool().check_in(link, self.lifetime);
+        }
+    }
+
+    fn cut(&mut self, cut: Cut) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        // An upload that fails takes the connection to the instance with it: not its fault.
+        let failure = self.underway.client().upload.failure();
+        let reason = failure.map_or(cut.reason(), UploadFailure::reason);
+        self.underway.fail(reason);
+        if self.close_delimited {
+            self.underway.client().wire.cut_hard();
+        }
+        Poll::Ready(Some(Err(cut)))
+    }
+}
+
+impl Drop for Download {
+    fn drop(&mut self) {
+        // hyper does not poll what is at its end already: no body, or the last byte of a length.
+        if self.incoming.is_end_stream() {
+            self.end();
+        }
+    }
+}
+
+impl Body for Outgoing {
+    type Data = Bytes;
+    type Error = Cut;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        match self.get_mut() {
+            Outgoing::Page { text, underway } => {
+                let text = std::mem::take(text);
+                underway.count_sent(text.len());
+                if text.is_empty() {
+                    return Poll::Ready(None);
+                }
+                Poll::Ready(Some(Ok(Frame::data(text))))
+            }
+            Outgoing::Upstream(download) => download.poll(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Outgoing::Page { text, .. } => text.is_empty(),
+            Outgoing::Upstream(download) => download.incoming.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Outgoing::Page { text, .. } => SizeHint::with_exact(text.len() as u64),
+            Outgoing::Upstream(download) => download.incoming.size_hint(),
+        }
+    }
+}

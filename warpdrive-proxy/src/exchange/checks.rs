@@ -1,0 +1,186 @@
+//! What must hold of a request and of a response before anything is done with it.
+
+use http::header::{CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING, UPGRADE};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, Version, request};
+use hyper::body::Incoming;
+
+use crate::limits::TARGET_BYTES;
+use crate::page::Failure;
+
+/// What hyper lets through and no instance should see.
+pub(super) fn request(head: &request::Parts) -> Result<(), Failure> {
+    let target = head.uri.path_and_query().map_or(0, |it| it.as_str().len());
+    let authority = head.uri.authority().map_or(0, |it| it.as_str().len());
+    if target + authority > TARGET_BYTES {
+        return Err(Failure::new(
+            StatusCode::URI_TOO_LONG,
+            "target_too_long",
+            "The request target is longer than 32 KiB.",
+        )
+        .closing());
+    }
+    if !is_chunked_alone(&head.headers) {
+        return Err(Failure::new(
+            StatusCode::NOT_IMPLEMENTED,
+            "transfer_coding",
+            "The only transfer coding understood here is chunked.",
+        )
+        .closing());
+    }
+    // A client of HTTP/1.0 cannot wait for an interim answer; its field is ignored.
+    if head.version != Version::HTTP_10 && !expects_nothing_unknown(&head.headers) {
+        return Err(Failure::new(
+            StatusCode::EXPECTATION_FAILED,
+            "unknown_expectation",
+            "The only expectation understood here is 100-continue.",
+        ));
+    }
+    Ok(())
+}
+
+/// No transfer coding, or chunked once.
+fn is_chunked_alone(headers: &HeaderMap) -> bool {
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    match (codings.next(), codings.next()) {
+        (None, _) => true,
+        (Some(coding), None) => coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked"),
+        (Some(_), Some(_)) => false,
+    }
+}
+
+fn expects_nothing_unknown(headers: &HeaderMap) -> bool {
+    headers.get_all(EXPECT).iter().all(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
+}
+
+/// Makes the head say how the body is framed towards the instance.
+///
+/// hyper's client takes a GET without a length for one without a body, so chunks are announced by
+/// hand. `Expect` ends here: hyper's server answers it when the instance takes the body.
+pub(super) fn frame_body(
+    head: &mut request::Parts,
+    has_body: bool,
+    max_body_bytes: Option<u64>,
+) -> Result<(), Failure> {
+    head.headers.remove(EXPECT);
+    head.headers.remove(TRANSFER_ENCODING);
+    let length = head
+        .headers
+        .get(CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|text| text.parse::<u64>().ok());
+    if let (Some(length), Some(limit)) = (length, max_body_bytes)
+        && length > limit
+    {
+        return Err(body_too_large().closing());
+    }
+    if has_body && length.is_none() {
+        head.headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    }
+    Ok(())
+}
+
+pub(super) fn body_too_large() -> Failure {
+    Failure::new(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        "body_too_large",
+        "The request body is larger than this server accepts.",
+    )
+}
+
+/// What hyper's client lets through and no client should see.
+pub(super) fn response(response: &Response<Incoming>, upgrade: bool) -> Result<(), Failure> {
+    let headers = response.headers();
+    let status = response.status().as_u16();
+    let sentence = if status == 101 && !(upgrade && switches_to_websocket(headers)) {
+        "The upstream switched to a protocol that was not asked for."
+    } else if status > 599 {
+        "The upstream answered with a status that does not exist."
+    } else if !is_chunked_alone(headers) {
+        "The upstream used a transfer coding other than chunked."
+    } else if headers.contains_key(TRANSFER_ENCODING) && headers.contains_key(CONTENT_LENGTH) {
+        "The upstream gave two lengths for one response."
+    } else if !has_one_length(headers) {
+        "The upstream gave a length that is no number."
+    } else {
+        return Ok(());
+    };
+    Err(Failure::new(StatusCode::BAD_GATEWAY, "upstream_invalid_response", sentence))
+}
+
+fn switches_to_websocket(headers: &HeaderMap) -> bool {
+    let mut protocols = headers.get_all(UPGRADE).iter();
+    match (protocols.next(), protocols.next()) {
+        (Some(protocol), None) => protocol.as_bytes().trim_ascii().eq_ignore_ascii_case(b"websocket"),
+        _ => false,
+    }
+}
+
+/// No Content-Length, or digits in one line: `5, 5` would reach the client as it came.
+fn has_one_length(headers: &HeaderMap) -> bool {
+    let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
+    match (lengths.next(), lengths.next()) {
+        (None, _) => true,
+        (Some(length), None) => !length.is_empty() && length.as_bytes().iter().all(u8::is_ascii_digit),
+        (Some(_), Some(_)) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+
+    use super::*;
+
+    fn head(fields: &[(&'static str, &'static str)]) -> request::Parts {
+        let mut request = Request::new(());
+        for (name, value) in fields {
+            request.headers_mut().append(*name, HeaderValue::from_static(value));
+        }
+        request.into_parts().0
+    }
+
+    fn status(fields: &[(&'static str, &'static str)]) -> Option<u16> {
+        request(&head(fields)).err().map(|it| it.status.as_u16())
+    }
+
+    #[test]
+    fn only_chunked_alone_is_understood() {
+        assert_eq!(status(&[]), None);
+        assert_eq!(status(&[("transfer-encoding", "Chunked")]), None);
+        assert_eq!(status(&[("transfer-encoding", "gzip, chunked")]), Some(501));
+        let twice = [("transfer-encoding", "chunked"), ("transfer-encoding", "chunked")];
+        assert_eq!(status(&twice), Some(501));
+    }
+
+    #[test]
+    fn unknown_expectations_fail() {
+        assert_eq!(status(&[("expect", "100-Continue")]), None);
+        assert_eq!(status(&[("expect", "200-maybe")]), Some(417));
+        let mut old = head(&[("expect", "200-maybe")]);
+        old.version = Version::HTTP_10;
+        assert!(request(&old).is_ok());
+    }
+
+    #[test]
+    fn a_body_without_a_length_is_chunked_and_one_with_a_length_is_not() {
+        let mut chunked = head(&[("transfer-encoding", "chunked"), ("expect", "100-continue")]);
+        frame_body(&mut chunked, true, None).unwrap();
+        assert_eq!(chunked.headers["transfer-encoding"], "chunked");
+        assert!(!chunked.headers.contains_key("expect"));
+        let mut sized = head(&[("content-length", "5")]);
+        frame_body(&mut sized, true, Some(5)).unwrap();
+        assert!(!sized.headers.contains_key("transfer-encoding"));
+        let failure = frame_body(&mut sized, true, Some(4)).unwrap_err();
+        assert_eq!(failure.status.as_u16(), 413);
+        assert!(failure.close);
+    }
+
+    #[test]
+    fn one_length_is_a_row_of_digits() {
+        assert!(has_one_length(&head(&[("content-length", "05")]).headers));
+        for value in ["", "5, 5", "+5", "-1"] {
+            let fields = [("content-length", value)];
+            assert!(!has_one_length(&head(&fields).headers), "{value}");
+        }
+    }
+}

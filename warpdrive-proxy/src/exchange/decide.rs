@@ -1,0 +1,91 @@
+//! Where a request goes, as core decides it, turned into what outlives the look-up.
+
+use std::borrow::Cow;
+
+use http::{StatusCode, Uri, request};
+use warpdrive_core::model::RouteLimits;
+use warpdrive_core::{Credentials, PublicOrigin, Reject, RequestHead, forward};
+
+use super::Exchange;
+use crate::page::Failure;
+
+/// What core decided, owned: no look-up is borrowed across an await.
+pub(super) struct Decision {
+    /// The place of the route in the model.
+    pub(super) route: usize,
+    /// The place of the upstream in the model.
+    pub(super) upstream: usize,
+    pub(super) limits: RouteLimits,
+    pub(super) public: PublicOrigin,
+    pub(super) upgrade: bool,
+}
+
+impl Exchange {
+    /// Finds the route, checks its credentials and turns the head into the one for the instance.
+    pub(super) fn decide(&self, head: &mut request::Parts) -> Result<Decision, Failure> {
+        let client = self.client();
+        let identity = client.identity(&self.view);
+        let mut scratch = client.worker.scratch.borrow_mut();
+        let target = target(&head.uri);
+        let request = RequestHead { method: &head.method, version: head.version, target: &target };
+        let forward = forward(
+            &self.view.snapshot.router,
+            request,
+            &mut head.headers,
+            &identity,
+            &self.fresh,
+            Credentials::Check,
+            &mut scratch,
+        )
+        .map_err(refusal)?
+        .ok_or_else(|| self.no_route())?;
+        let route = forward.matched.route();
+        let upstream = route.upstream.index();
+        client.with_record(|record| {
+            record.client = forward.client;
+            record.route = Some(route.number);
+            record.upstream = self.view.upstreams.get(upstream).map(|upstream| upstream.name.clone());
+        });
+        let upstream_target = forward.matched.upstream_target();
+        let unchanged =
+            head.uri.scheme().is_none() && head.uri.path_and_query().map(|it| it.as_str()) == Some(upstream_target);
+        let uri = if unchanged { None } else { Some(Uri::try_from(upstream_target).map_err(|_| bad_target())?) };
+        let decision = Decision {
+            route: (route.number as usize).saturating_sub(1),
+            upstream,
+            limits: route.limits,
+            upgrade: forward.upgrade,
+            public: forward.public,
+        };
+        drop(target);
+        if let Some(uri) = uri {
+            head.uri = uri;
+        }
+        head.version = http::Version::HTTP_11;
+        Ok(decision)
+    }
+
+    fn no_route(&self) -> Failure {
+        Failure::new(self.view.snapshot.server().no_route_status, "no_route", "No route leads to this address.")
+    }
+}
+
+/// The request target as the client wrote it, as far as hyper keeps it.
+fn target(uri: &Uri) -> Cow<'_, str> {
+    match uri.path_and_query() {
+        Some(target) if uri.authority().is_none() => Cow::Borrowed(target.as_str()),
+        _ => Cow::Owned(uri.to_string()),
+    }
+}
+
+fn refusal(reject: Reject) -> Failure {
+    let mut failure = Failure::new(reject.status, reject.reason.as_str(), reject.detail);
+    failure.allow = reject.allow;
+    // Whoever sends what is malformed may have meant the bytes that follow otherwise as well.
+    failure.close = matches!(reject.status, StatusCode::BAD_REQUEST | StatusCode::METHOD_NOT_ALLOWED);
+    failure
+}
+
+fn bad_target() -> Failure {
+    Failure::new(StatusCode::BAD_REQUEST, "malformed_target", "The request target is malformed.").closing()
+}

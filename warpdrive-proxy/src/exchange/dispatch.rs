@@ -1,0 +1,213 @@
+//! Getting a request to an instance: choice, connection, fail-over and the one retry.
+
+use std::rc::Rc;
+
+use http::{Method, Request, Response, StatusCode};
+use hyper::body::Incoming;
+
+use super::decide::Decision;
+use super::{Exchange, Stopped};
+use crate::body::Upload;
+use crate::page::Failure;
+use crate::upstream::{ConnectError, Lease, Link, Lost, Pool};
+
+/// A response head, with the connection that its body will come from.
+pub(super) struct Sent {
+    pub(super) response: Response<Incoming>,
+    pub(super) link: Link,
+    pub(super) lease: Lease,
+}
+
+/// How far the search for an instance has come.
+struct Search<'a> {
+    pools: &'a [Rc<Pool>],
+    /// The instance whose turn it is.
+    first: usize,
+    /// Instances given up so far.
+    given_up: usize,
+    /// An idle connection has failed: its neighbours are as old, so only a new one will do.
+    fresh: bool,
+    /// The request was sent a second time.
+    resent: bool,
+    last_failure: Option<Failure>,
+}
+
+impl<'a> Search<'a> {
+    fn instance(&self) -> Option<&'a Rc<Pool>> {
+        if self.given_up >= self.pools.len() {
+            return None;
+        }
+        let place = (self.first + self.given_up) % self.pools.len();
+        self.pools.get(place)
+    }
+}
+
+impl Exchange {
+    /// Sends the request to the instance whose turn it is, or to the next that takes it.
+    ///
+    /// What decides is evidence. Where no connection could be made, or one was closed before it
+    /// took a byte, any request goes on to the next. Where a used connection died without an
+    /// answer, a request that may be repeated goes out once more. After that never.
+    pub(super) async fn dispatch(&self, decision: &Decision, mut request: Request<Upload>) -> Result<Sent, Stopped> {
+        let client = self.client();
+        let Some(upstream) = self.view.upstreams.get(decision.upstream) else {
+            return Err(no_instance().into());
+        };
+        let mut search = Search {
+            pools: &upstream.pools,
+            first: upstream.state.next_turn(),
+            given_up: 0,
+            fresh: false,
+            resent: false,
+            last_failure: None,
+        };
+        while let Some(pool) = search.instance() {
+            let lease = Lease::new(pool);
+            client.with_record(|record| {
+                record.attempts += 1;
+                record.instance = Some(Rc::clone(pool.label()));
+            });
+            let mut link = match self.link(decision, pool, search.fresh).await {
+                Ok(link) => link,
+                Err(failure) => {
+                    search.given_up += 1;
+                    search.last_failure = Some(failure);
+                    continue;
+                }
+            };
+            // A copy costs; it is made only where it may be used.
+            let copy = (link.is_reused() && !search.resent && may_repeat(&request)).then(|| copy(&request));
+            let limit = decision.limits.read_timeout;
+            match link.send(request, &client.upload, limit).await {
+                Ok(response) => {
+                    return Ok(Sent { response, link, lease });
+                }
+                Err(lost) => {
+                    if let Some(failure) = client.upload.failure() {
+                        return Err(failure.into());
+                    }
+                    request = self.recover(lost, &mut search, &link, copy)?;
+                }
+            }
+        }
+        Err(search.last_failure.unwrap_or_else(no_instance).into())
+    }
+
+    /// An idle connection to the instance, or a new one.
+    async fn link(&self, decision: &Decision, pool: &Rc<Pool>, fresh: bool) -> Result<Link, Failure> {
+        if !fresh && let Some(link) = pool.check_out() {
+            return Ok(link);
+        }
+        let error = match Link::open(pool.endpoint(), decision.limits.connect_timeout).await {
+            Ok(link) => return Ok(link),
+            Err(error) => error,
+        };
+        let worker = &self.client().worker;
+        if let Some(left_out) = worker.warnings.upstream.pass() {
+            let upstream = &*pool.instance().upstream;
+            let instance = &**pool.label();
+            match &error {
+                ConnectError::Timeout => tracing::warn!(
+                    upstream,
+                    instance,
+                    left_out,
+                    "the instance does not answer: the connect time passed"
+                ),
+                ConnectError::Refused(error) => tracing::warn!(
+                    upstream,
+                    instance,
+                    left_out,
+                    %error,
+                    "cannot connect to the instance"
+                ),
+            }
+        }
+        Err(match error {
+            ConnectError::Timeout => Failure::new(
+                StatusCode::GATEWAY_TIMEOUT,
+                "upstream_connect_timeout",
+                "The application did not accept the connection in time.",
+            ),
+            ConnectError::Refused(_) => Failure::new(
+                StatusCode::BAD_GATEWAY,
+                "upstream_connect",
+                "The application does not accept connections.",
+            ),
+        })
+    }
+
+    /// The request to send once more, or the failure that this loss is.
+    fn recover(
+        &self,
+        lost: Lost,
+        search: &mut Search<'_>,
+        link: &Link,
+        copy: Option<Request<Upload>>,
+    ) -> Result<Request<Upload>, Failure> {
+        match lost {
+            Lost::Unsent(request) => {
+                // A new connection that is closed before it takes a request is as good as none.
+                if !link.is_reused() {
+                    search.given_up += 1;
+                    search.last_failure = Some(closed());
+                }
+                search.fresh = true;
+                Ok(*request)
+            }
+            Lost::Unanswered => {
+                let Some(copy) = copy else {
+                    return Err(closed());
+                };
+                search.fresh = true;
+                search.resent = true;
+                if search.pools.len() > 1 {
+                    search.given_up += 1;
+                    search.last_failure = Some(closed());
+                }
+                Ok(copy)
+            }
+            Lost::Broken => Err(closed()),
+            Lost::Nonsense => Err(Failure::new(
+                StatusCode::BAD_GATEWAY,
+                "upstream_invalid_response",
+                "The application sent something that is no HTTP response.",
+            )),
+            Lost::FirstByteTimeout => Err(Failure::new(
+                StatusCode::GATEWAY_TIMEOUT,
+                "upstream_first_byte_timeout",
+                "The application did not answer in time.",
+            )),
+            Lost::StoppedReading => Err(Failure::new(
+                StatusCode::GATEWAY_TIMEOUT,
+                "upstream_stopped_reading",
+                "The application stopped taking the request body.",
+            )),
+        }
+    }
+}
+
+/// Idempotent by definition, and with nothing that a first attempt could have used up.
+fn may_repeat(request: &Request<Upload>) -> bool {
+    request.body().is_empty()
+        && matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE)
+}
+
+fn copy(request: &Request<Upload>) -> Request<Upload> {
+    let mut copy = Request::new(Upload::Empty);
+    *copy.method_mut() = request.method().clone();
+    *copy.uri_mut() = request.uri().clone();
+    *copy.headers_mut() = request.headers().clone();
+    copy
+}
+
+fn closed() -> Failure {
+    Failure::new(
+        StatusCode::BAD_GATEWAY,
+        "upstream_closed",
+        "The application closed the connection without a response.",
+    )
+}
+
+fn no_instance() -> Failure {
+    Failure::new(StatusCode::SERVICE_UNAVAILABLE, "no_instance", "No instance of the application is available.")
+}

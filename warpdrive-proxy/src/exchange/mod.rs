@@ -1,0 +1,208 @@
+//! One request and its response, from the head that hyper parsed to the response body.
+//!
+//! The pipeline is [`Exchange::run`]; the modules beside it are its steps, in order.
+
+mod checks;
+mod decide;
+mod dispatch;
+mod respond;
+mod underway;
+
+use std::rc::Rc;
+
+use http::header::{ACCEPT, CONNECTION};
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
+use hyper::body::{Body, Incoming};
+use hyper::upgrade::OnUpgrade;
+use tokio::time::Instant;
+use warpdrive_core::{Fresh, kept_request_id};
+
+use crate::access_log::Record;
+use crate::body::{Outgoing, Upload, UploadFailure};
+use crate::client::Client;
+use crate::page::{self, Failure};
+use crate::view::View;
+pub(crate) use underway::Underway;
+
+/// The client is gone: there is nobody to answer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ClientGone;
+
+impl std::fmt::Display for ClientGone {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the client closed its connection")
+    }
+}
+
+impl std::error::Error for ClientGone {}
+
+/// Why an exchange has no response from an instance.
+#[derive(Debug)]
+enum Stopped {
+    /// The client is told why.
+    Failed(Failure),
+    /// Nobody is there to be told.
+    ClientGone,
+}
+
+impl From<Failure> for Stopped {
+    fn from(failure: Failure) -> Self {
+        Stopped::Failed(failure)
+    }
+}
+
+impl From<UploadFailure> for Stopped {
+    fn from(failure: UploadFailure) -> Self {
+        Stopped::Failed(match failure {
+            UploadFailure::ClientGone => return Stopped::ClientGone,
+            UploadFailure::Timeout => {
+                Failure::new(StatusCode::REQUEST_TIMEOUT, failure.reason(), "The request body did not arrive in time.")
+            }
+            UploadFailure::TooLarge => checks::body_too_large(),
+            UploadFailure::Malformed => {
+                Failure::new(StatusCode::BAD_REQUEST, failure.reason(), "The request body is malformed.")
+            }
+        })
+        .closing()
+    }
+}
+
+impl Stopped {
+    fn closing(self) -> Self {
+        match self {
+            Stopped::Failed(failure) => Stopped::Failed(failure.closing()),
+            Stopped::ClientGone => self,
+        }
+    }
+}
+
+/// Begins the exchange of a request whose head hyper has just parsed.
+///
+/// The wire must know of it before hyper reads on, so this part is done at once and not when the
+/// future is polled.
+pub(crate) fn begin(
+    client: &Rc<Client>,
+    request: Request<Incoming>,
+) -> impl Future<Output = Result<Response<Outgoing>, ClientGone>> + use<> {
+    let view = client.worker.views.current();
+    let has_body = !request.body().is_end_stream();
+    client.wire.begin_exchange(has_body, view.snapshot.server().timeouts.client_body);
+    client.upload.reset(has_body);
+    let exchange = Exchange::new(client, view, &request);
+    exchange.serve(request)
+}
+
+/// What is needed to answer, also when the request itself is on its way to an instance.
+struct Exchange {
+    view: Rc<View>,
+    underway: Underway,
+    fresh: Fresh,
+    accept: Option<HeaderValue>,
+    version: Version,
+    is_head: bool,
+}
+
+impl Exchange {
+    fn new(client: &Rc<Client>, view: Rc<View>, request: &Request<Incoming>) -> Self {
+        let worker = &client.worker;
+        let headers = request.headers();
+        let fresh = Fresh {
+            request_id: kept_request_id(headers).unwrap_or_else(|| worker.new_request_id()),
+            request_start: worker.request_start(),
+        };
+        client.begin_record(view.log_requests.then(|| Record {
+            started: Instant::now(),
+            client: client.address(),
+            method: request.method().clone(),
+            target: request.uri().clone(),
+            version: request.version(),
+            status: 0,
+            sent: 0,
+            received: 0,
+            wire_in: 0,
+            wire_out: 0,
+            upstream: None,
+            instance: None,
+            route: None,
+            attempts: 0,
+            reason: None,
+            request_id: Some(fresh.request_id.clone()),
+        }));
+        Exchange {
+            view,
+            underway: Underway::new(client),
+            fresh,
+            accept: headers.get(ACCEPT).cloned(),
+            version: request.version(),
+            is_head: request.method() == Method::HEAD,
+        }
+    }
+
+    fn client(&self) -> &Rc<Client> {
+        self.underway.client()
+    }
+
+    async fn serve(self, request: Request<Incoming>) -> Result<Response<Outgoing>, ClientGone> {
+        match self.run(request).await {
+            Ok(sent) => Ok(self.respond(sent)),
+            Err(Stopped::Failed(failure)) => Ok(self.answer(failure)),
+            Err(Stopped::ClientGone) => Err(ClientGone),
+        }
+    }
+
+    /// The pipeline: everything between a request and the head of its response.
+    async fn run(&self, request: Request<Incoming>) -> Result<respond::Answered, Stopped> {
+        let (mut head, incoming) = request.into_parts();
+        let on_upgrade = head.extensions.remove::<OnUpgrade>();
+        checks::request(&head)?;
+        self.warn_of_balancer(&head.headers);
+        let decision = self.decide(&mut head)?;
+        self.client().wire.set_body_timeout(decision.limits.client_body_timeout);
+        let max_body_bytes = decision.limits.max_body_bytes;
+        let has_body = !incoming.is_end_stream();
+        checks::frame_body(&mut head, has_body, max_body_bytes)?;
+        let upload = Upload::new(incoming, self.client(), max_body_bytes);
+        let sent = self.dispatch(&decision, Request::from_parts(head, upload)).await?;
+        checks::response(&sent.response, decision.upgrade)?;
+        Ok(respond::Answered { decision, sent, on_upgrade })
+    }
+
+    /// The answer of the proxy itself.
+    fn answer(mut self, mut failure: Failure) -> Response<Outgoing> {
+        let client = Rc::clone(self.client());
+        // What is left of a request body is not waited for, and could not be told from a request.
+        failure.close |= client.wire.is_body_open() || client.worker.is_leaving();
+        client.with_record(|record| {
+            record.status = failure.status.as_u16();
+            record.reason = Some(failure.reason);
+        });
+        self.underway.complete();
+        let page = page::answer(&failure, Some(&self.fresh.request_id), self.accept.as_ref(), self.is_head);
+        page.map(|text| Outgoing::Page { text, underway: self.underway })
+    }
+
+    /// Tells once that a balancer on a private address is not trusted: its clients all look like
+    /// plain HTTP from one address, and nothing else says why.
+    fn warn_of_balancer(&self, headers: &http::HeaderMap) {
+        const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+        let client = self.client();
+        let warned = &client.worker.shared.warned_of_balancer;
+        if client.is_private_stranger()
+            && !warned.load(std::sync::atomic::Ordering::Relaxed)
+            && headers.contains_key(FORWARDED_PROTO)
+            && !warned.swap(true, std::sync::atomic::Ordering::Relaxed)
+        {
+            tracing::warn!(
+                peer = %client.address(),
+                "a peer on a private address sends X-Forwarded-Proto and is not believed; \
+                 if it is your own balancer, name it in server.trusted_proxies \
+                 (WARPDRIVE_TRUSTED_PROXIES)"
+            );
+        }
+    }
+}
+
+/// Ends the connection after this response.
+fn close_after(headers: &mut http::HeaderMap) {
+    headers.insert(CONNECTION, HeaderValue::from_static("close"));
+}

@@ -1,0 +1,96 @@
+//! Every fixed buffer, queue and limit of the proxy, each with its reason. What a user may set is
+//! in the model's settings instead.
+
+use std::time::Duration;
+
+/// Connections that may wait in a listener's queue. The usual 128 left a third of 200 clients that
+/// came at once hanging for seconds; the kernel cuts this to `net.core.somaxconn`.
+pub(crate) const ACCEPT_QUEUE: i32 = 4096;
+
+/// Accepted connections that may be on their way from one worker to another. When it is full the
+/// worker keeps the connection.
+pub(crate) const PLACED_CONNECTIONS: usize = 256;
+
+/// How many connections more than a quarter above the least loaded worker a worker may hold before
+/// it hands new ones over.
+pub(crate) const PLACE_SLACK: usize = 8;
+
+/// How long accepting pauses when descriptors or connections have run out and none comes free.
+pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Descriptors kept back for listeners, logs, name look-ups and the runtime itself when
+/// `max_connections` is derived from the descriptor limit.
+pub(crate) const RESERVED_DESCRIPTORS: u64 = 64;
+
+/// The most connections that are derived from the descriptor limit; a container without a limit
+/// would otherwise promise a thousand million.
+pub(crate) const MAX_DERIVED_CONNECTIONS: usize = 100_000;
+
+/// The longest request target in bytes. What is longer is answered 414.
+pub(crate) const TARGET_BYTES: usize = 32 * 1024;
+
+/// The longest request head in bytes, all lines together. hyper answers 431 beyond it.
+pub(crate) const HEAD_BYTES: usize = 64 * 1024;
+
+/// The number of header fields that hyper parses without an allocation.
+pub(crate) const FREE_HEADER_FIELDS: usize = 100;
+
+/// What hyper may buffer for one client connection in one direction. Twice a head, so that a head
+/// of the full size always fits.
+pub(crate) const CLIENT_BUFFER_BYTES: usize = 128 * 1024;
+
+/// What hyper may buffer for one upstream connection in one direction.
+pub(crate) const UPSTREAM_BUFFER_BYTES: usize = 128 * 1024;
+
+/// What is read from a client after an early answer, so that the kernel's reset for unread bytes
+/// cannot overtake that answer.
+pub(crate) const LINGER_BYTES: usize = 1024 * 1024;
+
+/// How long a client may take to notice an early answer before its connection is closed.
+pub(crate) const LINGER: Duration = Duration::from_secs(2);
+
+/// How long a stopping proxy waits for the first request of a connection that it has just accepted.
+pub(crate) const FIRST_REQUEST_GRACE: Duration = Duration::from_secs(1);
+
+/// Idle connections kept for one instance by one worker.
+pub(crate) const IDLE_PER_INSTANCE: usize = 128;
+
+/// How long an idle upstream connection is kept: below the 5 s after which Node closes.
+pub(crate) const IDLE_UPSTREAM: Duration = Duration::from_secs(4);
+
+/// How often a worker looks for idle upstream connections that are too old, and for a new snapshot.
+pub(crate) const SWEEP: Duration = Duration::from_secs(1);
+
+/// The first and the longest wait before a Unix socket whose queue is full is tried again.
+pub(crate) const UNIX_RETRY: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(50));
+
+/// What one read of a tunnel takes. One buffer of this size serves all tunnels of a worker; a
+/// tunnel owns memory only for what the other side has not taken yet.
+pub(crate) const TUNNEL_READ_BYTES: usize = 16 * 1024;
+
+/// The longest access-log line in bytes. The target is cut first.
+pub(crate) const LOG_LINE_BYTES: usize = 8 * 1024;
+
+/// The longest target in an access-log line in bytes.
+pub(crate) const LOG_TARGET_BYTES: usize = 4 * 1024;
+
+/// A worker hands its log lines on when it has gathered this much.
+pub(crate) const LOG_UNIT_BYTES: usize = 16 * 1024;
+
+/// A worker hands its log lines on after this time at the latest.
+pub(crate) const LOG_DELAY: Duration = Duration::from_millis(100);
+
+/// Units of log lines that may wait for the log thread; beyond it lines are lost and counted.
+pub(crate) const LOG_UNITS: usize = 256;
+
+/// The shortest time between two warnings of one kind that a client can cause.
+pub(crate) const WARNING_INTERVAL: Duration = Duration::from_secs(10);
+
+/// The longest reload, stop and start messages that may wait for the control thread.
+pub(crate) const CONTROL_QUEUE: usize = 64;
+
+/// How often the control thread looks whether a retired snapshot is still in use.
+pub(crate) const RETIRE_CHECK: Duration = Duration::from_millis(500);
+
+/// What `Retry-After` of a 503 says, in seconds.
+pub(crate) const RETRY_AFTER_SECS: &str = "1";

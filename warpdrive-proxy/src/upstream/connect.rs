@@ -1,0 +1,110 @@
+//! Opening a connection to an instance.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::net::{TcpStream, UnixStream, lookup_host};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+use warpdrive_core::model::Address;
+
+use super::io::{Socket, UpstreamIo};
+use crate::limits::UNIX_RETRY;
+
+/// An [`Address`] as far as it is known without asking anybody.
+#[derive(Clone, Debug)]
+pub(crate) enum Endpoint {
+    /// An address literal.
+    Literal(SocketAddr),
+    /// A name, looked up for every new connection: what it stands for may change.
+    Named(String, u16),
+    Unix(PathBuf),
+}
+
+impl Endpoint {
+    pub(crate) fn new(address: &Address) -> Self {
+        match address {
+            Address::Tcp { host, port } => match host.parse::<IpAddr>() {
+                Ok(ip) => Endpoint::Literal(SocketAddr::new(ip, *port)),
+                Err(_) => Endpoint::Named(host.clone(), *port),
+            },
+            Address::Unix(path) => Endpoint::Unix(path.clone()),
+        }
+    }
+}
+
+/// Why there is no connection.
+#[derive(Debug)]
+pub(crate) enum ConnectError {
+    /// The connect time passed.
+    Timeout,
+    /// The instance, the resolver or the kernel said no.
+    Refused(io::Error),
+}
+
+/// Connects within `limit`, with every address that a name has.
+///
+/// # Errors
+///
+/// [`ConnectError::Timeout`] when the time passed, else the last refusal.
+pub(crate) async fn connect(endpoint: &Endpoint, limit: Duration) -> Result<UpstreamIo, ConnectError> {
+    let socket = match endpoint {
+        Endpoint::Literal(address) => connect_tcp(*address, limit).await?,
+        Endpoint::Named(host, port) => connect_named(host, *port, limit).await?,
+        Endpoint::Unix(path) => match timeout(limit, connect_unix(path)).await {
+            Ok(result) => Socket::Unix(result.map_err(ConnectError::Refused)?),
+            Err(_) => return Err(ConnectError::Timeout),
+        },
+    };
+    Ok(UpstreamIo::new(socket))
+}
+
+async fn connect_tcp(address: SocketAddr, limit: Duration) -> Result<Socket, ConnectError> {
+    match timeout(limit, TcpStream::connect(address)).await {
+        Ok(Ok(stream)) => {
+            // Small requests and answers must not wait for an acknowledgement. A socket that
+            // cannot is closed already, which the request will find out.
+            let _ = stream.set_nodelay(true);
+            Ok(Socket::Tcp(stream))
+        }
+        Ok(Err(error)) => Err(ConnectError::Refused(error)),
+        Err(_) => Err(ConnectError::Timeout),
+    }
+}
+
+/// Each address gets an equal share of the time that is left, so that a dead first one cannot use
+/// up all of it.
+async fn connect_named(host: &str, port: u16, limit: Duration) -> Result<Socket, ConnectError> {
+    let deadline = Instant::now() + limit;
+    let addresses: Vec<SocketAddr> = match timeout_at(deadline, lookup_host((host, port))).await {
+        Ok(Ok(addresses)) => addresses.collect(),
+        Ok(Err(error)) => return Err(ConnectError::Refused(error)),
+        Err(_) => return Err(ConnectError::Timeout),
+    };
+    let mut last = ConnectError::Refused(io::Error::new(io::ErrorKind::NotFound, "the name has no address"));
+    let mut waiting = u32::try_from(addresses.len()).unwrap_or(u32::MAX);
+    for address in addresses {
+        let left = deadline.saturating_duration_since(Instant::now());
+        match connect_tcp(address, left / waiting.max(1)).await {
+            Ok(socket) => return Ok(socket),
+            Err(error) => last = error,
+        }
+        waiting -= 1;
+    }
+    Err(last)
+}
+
+/// A full queue of a Unix socket refuses with EAGAIN where TCP would wait; so this waits.
+async fn connect_unix(path: &PathBuf) -> io::Result<UnixStream> {
+    let (mut pause, longest) = UNIX_RETRY;
+    loop {
+        match UnixStream::connect(path).await {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                sleep(pause).await;
+                pause = (pause * 2).min(longest);
+            }
+            result => return result,
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! Instances: their counters, their connections, and who uses them.
+
+mod connect;
+mod io;
+mod lease;
+mod link;
+mod pool;
+mod registry;
+
+pub(crate) use connect::ConnectError;
+pub(crate) use io::UpstreamIo;
+pub(crate) use lease::Lease;
+pub(crate) use link::{Link, Lost};
+pub(crate) use pool::Pool;
+pub(crate) use registry::{InstanceState, Registry, UpstreamState};

@@ -1,0 +1,84 @@
+//! Idle connections of one worker to one instance.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::connect::Endpoint;
+use super::link::Link;
+use super::registry::InstanceState;
+use crate::limits::{IDLE_PER_INSTANCE, IDLE_UPSTREAM};
+
+/// An idle connection and when it becomes too old to be used.
+struct Idle {
+    link: Link,
+    expires: Instant,
+}
+
+/// The connections that wait for a request, the one used last on top.
+///
+/// Last in, first out: the fewest connections stay in use and the others can expire.
+pub(crate) struct Pool {
+    instance: Arc<InstanceState>,
+    endpoint: Endpoint,
+    /// The address as logs name it.
+    label: Rc<str>,
+    idle: RefCell<Vec<Idle>>,
+}
+
+impl Pool {
+    pub(crate) fn new(instance: Arc<InstanceState>) -> Self {
+        Pool {
+            endpoint: Endpoint::new(&instance.address),
+            label: instance.address.to_string().into(),
+            instance,
+            idle: RefCell::default(),
+        }
+    }
+
+    pub(crate) fn instance(&self) -> &Arc<InstanceState> {
+        &self.instance
+    }
+
+    pub(crate) fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    pub(crate) fn label(&self) -> &Rc<str> {
+        &self.label
+    }
+
+    /// A connection that is open and idle as far as this side knows.
+    pub(crate) fn check_out(&self) -> Option<Link> {
+        let mut idle = self.idle.borrow_mut();
+        let now = Instant::now();
+        while let Some(Idle { link, expires }) = idle.pop() {
+            if expires > now && link.is_ready() {
+                return Some(link);
+            }
+        }
+        None
+    }
+
+    /// Takes a connection back whose response was received to its end. `lifetime` is what the
+    /// upstream's `Keep-Alive` promised, if it promised anything.
+    pub(crate) fn check_in(&self, mut link: Link, lifetime: Option<Duration>) {
+        let mut idle = self.idle.borrow_mut();
+        if !link.is_ready() || idle.len() >= IDLE_PER_INSTANCE {
+            return;
+        }
+        link.mark_reused();
+        // A quarter less than promised, so that a request is never on its way when it ends.
+        let lifetime = lifetime.map_or(IDLE_UPSTREAM, |time| (time * 3 / 4).min(IDLE_UPSTREAM));
+        idle.push(Idle { link, expires: Instant::now() + lifetime });
+    }
+
+    /// Closes what is too old or was closed by the upstream.
+    pub(crate) fn sweep(&self) {
+        let now = Instant::now();
+        self.idle.borrow_mut().retain(|idle| idle.expires > now && idle.link.is_ready());
+    }
+}

@@ -1,0 +1,127 @@
+//! A snapshot as one worker uses it: with that worker's own pools.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use arc_swap::Cache;
+use hyper::server::conn::http1;
+
+use crate::limits::{CLIENT_BUFFER_BYTES, FREE_HEADER_FIELDS, HEAD_BYTES};
+use crate::snapshot::{Live, Snapshot};
+use crate::upstream::{InstanceState, Pool, UpstreamState};
+use crate::wire::WireTimes;
+
+/// A snapshot and the pools of its instances. An exchange holds it until the response head, never
+/// longer: a download of an hour must not keep a retired routing table alive.
+pub(crate) struct View {
+    /// Differs between any two views of a worker.
+    pub(crate) generation: u64,
+    pub(crate) snapshot: Arc<Snapshot>,
+    pub(crate) upstreams: Vec<ViewUpstream>,
+    pub(crate) times: WireTimes,
+    /// How hyper serves client connections.
+    pub(crate) http: http1::Builder,
+    pub(crate) log_requests: bool,
+}
+
+/// One upstream of a view.
+pub(crate) struct ViewUpstream {
+    pub(crate) name: Rc<str>,
+    pub(crate) state: Arc<UpstreamState>,
+    /// One for each instance, in the model's order.
+    pub(crate) pools: Vec<Rc<Pool>>,
+}
+
+/// Gives the current [`View`] of a worker, made anew when the snapshot has changed.
+pub(crate) struct Views {
+    cache: RefCell<Cache<Live, Arc<Snapshot>>>,
+    current: RefCell<Rc<View>>,
+}
+
+impl Views {
+    pub(crate) fn new(live: &Live) -> Self {
+        let mut cache = Cache::new(Arc::clone(live));
+        let view = View::new(Arc::clone(cache.load()), None);
+        Views { cache: RefCell::new(cache), current: RefCell::new(Rc::new(view)) }
+    }
+
+    pub(crate) fn current(&self) -> Rc<View> {
+        let mut cache = self.cache.borrow_mut();
+        let snapshot = cache.load();
+        let mut current = self.current.borrow_mut();
+        if !Arc::ptr_eq(snapshot, &current.snapshot) {
+            let next = Rc::new(View::new(Arc::clone(snapshot), Some(&current)));
+            *current = next;
+        }
+        Rc::clone(&current)
+    }
+}
+
+impl View {
+    /// Pools of instances that the view before had are taken over with their idle connections; the
+    /// others close theirs when their last exchange ends.
+    fn new(snapshot: Arc<Snapshot>, before: Option<&View>) -> Self {
+        let mut known: HashMap<*const InstanceState, Rc<Pool>> = before
+            .iter()
+            .flat_map(|view| &view.upstreams)
+            .flat_map(|upstream| &upstream.pools)
+            .map(|pool| (Arc::as_ptr(pool.instance()), Rc::clone(pool)))
+            .collect();
+        let upstreams = snapshot
+            .upstreams
+            .iter()
+            .map(|upstream| ViewUpstream {
+                name: upstream.name.as_ref().into(),
+                state: Arc::clone(&upstream.state),
+                pools: upstream
+                    .instances
+                    .iter()
+                    .map(|instance| {
+                        known
+                            .entry(Arc::as_ptr(instance))
+                            .or_insert_with(|| Rc::new(Pool::new(Arc::clone(instance))))
+                            .clone()
+                    })
+                    .collect(),
+            })
+            .collect();
+        let server = snapshot.server();
+        View {
+            generation: before.map_or(0, |view| view.generation + 1),
+            upstreams,
+            times: WireTimes {
+                header: server.timeouts.client_header,
+                keepalive: server.timeouts.keepalive,
+                write: server.timeouts.client_write,
+            },
+            http: http_settings(server.max_header_fields),
+            log_requests: snapshot.router.model().settings().middleware.log_requests,
+            snapshot,
+        }
+    }
+
+    /// Closes idle upstream connections that are too old.
+    pub(crate) fn sweep(&self) {
+        for upstream in &self.upstreams {
+            for pool in &upstream.pools {
+                pool.sweep();
+            }
+        }
+    }
+}
+
+fn http_settings(max_header_fields: usize) -> http1::Builder {
+    let mut http = http1::Builder::new();
+    http.half_close(false)
+        .keep_alive(true)
+        .pipeline_flush(false)
+        .header_read_timeout(None)
+        .max_header_size(HEAD_BYTES)
+        .max_buf_size(CLIENT_BUFFER_BYTES);
+    if max_header_fields != FREE_HEADER_FIELDS {
+        http.max_headers(max_header_fields);
+    }
+    http
+}

@@ -1,0 +1,346 @@
+//! The bytes of one client connection: counts, deadlines, and answers before a request exists.
+//!
+//! hyper cannot hold a header time and a keep-alive time apart, answers no 408, and knows no time
+//! for a body or for a client that stops reading. So its own times are off and the wire beneath it
+//! keeps all of them with one [`Alarm`].
+
+mod request_line;
+mod state;
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+
+use crate::alarm::Alarm;
+use crate::limits;
+use request_line::RequestLine;
+pub(crate) use state::{Fault, WireState};
+
+/// Times of a client connection that no route can change.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct WireTimes {
+    /// From the first byte of a head to its end, and to the first byte of a new connection.
+    pub(crate) header: Duration,
+    /// Between two requests.
+    pub(crate) keepalive: Duration,
+    /// Without progress of a write.
+    pub(crate) write: Duration,
+}
+
+/// An answer that the wire gives by itself.
+#[derive(Clone, Copy, Debug)]
+enum Refusal {
+    HeadTimeout,
+    TargetTooLong,
+}
+
+impl Refusal {
+    fn status(self) -> u16 {
+        match self {
+            Refusal::HeadTimeout => 408,
+            Refusal::TargetTooLong => 414,
+        }
+    }
+
+    fn answer(self) -> &'static [u8] {
+        match self {
+            Refusal::HeadTimeout => {
+                b"HTTP/1.1 408 Request Timeout\r\nserver: warpdrive\r\n\
+                x-warpdrive-error: client_header_timeout\r\n\
+                content-length: 0\r\nconnection: close\r\n\r\n"
+            }
+            Refusal::TargetTooLong => {
+                b"HTTP/1.1 414 URI Too Long\r\nserver: warpdrive\r\n\
+                x-warpdrive-error: target_too_long\r\n\
+                content-length: 0\r\nconnection: close\r\n\r\n"
+            }
+        }
+    }
+}
+
+/// What the client is expected to send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// A request, or the rest of its head.
+    Head,
+    /// A request body.
+    Body,
+    /// Nothing: a request is being answered.
+    Answer,
+}
+
+/// Reading on after the last answer, see [`limits::LINGER_BYTES`].
+#[derive(Clone, Copy, Debug)]
+struct Linger {
+    until: Instant,
+    left: usize,
+}
+
+/// A client's socket as hyper sees it.
+pub(crate) struct Wire {
+    stream: TcpStream,
+    state: Arc<WireState>,
+    times: WireTimes,
+    alarm: Alarm,
+    /// The exchange that the fields below belong to.
+    exchange: u32,
+    /// When the first byte of the head that is being received came.
+    head_since: Option<Instant>,
+    line: RequestLine,
+    /// Since when the client is silent, where it should speak.
+    silent_since: Option<Instant>,
+    /// Since when the client takes nothing.
+    blocked_since: Option<Instant>,
+    linger: Option<Linger>,
+    ended: bool,
+}
+
+impl Wire {
+    pub(crate) fn new(stream: TcpStream, state: Arc<WireState>, times: WireTimes) -> Self {
+        Wire {
+            stream,
+            state,
+            times,
+            alarm: Alarm::new(),
+            exchange: 0,
+            head_since: None,
+            line: RequestLine::default(),
+            silent_since: None,
+            blocked_since: None,
+            linger: None,
+            ended: false,
+        }
+    }
+
+    fn phase(&self) -> Phase {
+        if self.state.is_body_open() {
+            Phase::Body
+        } else if self.state.is_exchange_open() {
+            Phase::Answer
+        } else {
+            Phase::Head
+        }
+    }
+
+    /// Forgets the head of the exchange before, once a new one has begun.
+    fn follow_exchange(&mut self) {
+        let exchanges = self.state.exchanges();
+        if exchanges != self.exchange {
+            self.exchange = exchanges;
+            self.head_since = None;
+            self.line = RequestLine::default();
+            self.silent_since = None;
+        }
+    }
+
+    fn received(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
+        self.state.count_received(bytes.len());
+        self.silent_since = None;
+        if self.phase() != Phase::Head || self.state.is_tunnel() {
+            return Ok(());
+        }
+        if self.head_since.is_none() {
+            self.head_since = Some(Instant::now());
+        }
+        if self.line.is_too_long_with(bytes) {
+            return Err(Refusal::TargetTooLong);
+        }
+        Ok(())
+    }
+
+    /// The client sends nothing: waits for the deadline of what it should be sending.
+    fn poll_silence(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.phase() {
+            // The upstream has its own time. A closed connection is noticed by the read itself.
+            Phase::Answer => Poll::Pending,
+            Phase::Body => {
+                let since = *self.silent_since.get_or_insert_with(Instant::now);
+                ready!(self.alarm.poll(cx, since + self.state.body_timeout()));
+                self.state.set_fault(Fault::BodyTimeout);
+                Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+            }
+            Phase::Head => {
+                if let Some(since) = self.head_since {
+                    // From the first byte, not from the last: one byte a second must not hold
+                    // a connection for ever.
+                    ready!(self.alarm.poll(cx, since + self.times.header));
+                    return self.refuse(cx, Refusal::HeadTimeout);
+                }
+                let since = *self.silent_since.get_or_insert_with(Instant::now);
+                let time = if self.exchange == 0 { self.times.header } else { self.times.keepalive };
+                ready!(self.alarm.poll(cx, since + time));
+                // An end of file without an answer: no request was begun.
+                Poll::Ready(Ok(()))
+            }
+        }
+    }
+
+    /// Answers without hyper, then reads on for a while; for hyper the connection ends after it.
+    fn refuse(&mut self, cx: &mut Context<'_>, refusal: Refusal) -> Poll<io::Result<()>> {
+        self.state.set_bare_status(refusal.status());
+        if self.blocked_since.is_none() {
+            // The kernel's buffer has room for so few bytes unless the client is gone.
+            let _ = self.stream.try_write(refusal.answer());
+        }
+        let _ = Pin::new(&mut self.stream).poll_shutdown(cx);
+        self.begin_linger();
+        ready!(self.poll_linger(cx));
+        Poll::Ready(Ok(()))
+    }
+
+    fn begin_linger(&mut self) {
+        self.linger = Some(Linger { until: Instant::now() + limits::LINGER, left: limits::LINGER_BYTES });
+    }
+
+    /// Ready when the client has closed, or has had its time.
+    fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut space = [0; 4096];
+        while let Some(linger) = &mut self.linger {
+            let mut buffer = ReadBuf::new(&mut space);
+            match Pin::new(&mut self.stream).poll_read(cx, &mut buffer) {
+                Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {
+                    linger.left = linger.left.saturating_sub(buffer.filled().len());
+                    if linger.left == 0 {
+                        break;
+                    }
+                }
+                Poll::Ready(_) => break,
+                Poll::Pending => {
+                    ready!(self.alarm.poll(cx, linger.until));
+                    break;
+                }
+            }
+        }
+        Poll::Ready(())
+    }
+
+    /// hyper writes although no exchange is open: one of its own bare answers.
+    fn note_bare_answer(&self, bytes: &[u8]) {
+        if self.state.is_exchange_open() || self.state.is_tunnel() {
+            return;
+        }
+        let status =
+            bytes.get(9..12).and_then(|digits| std::str::from_utf8(digits).ok()).and_then(|digits| digits.parse().ok());
+        if let Some(status) = status {
+            self.state.set_bare_status(status);
+        }
+    }
+
+    fn wrote(&mut self, cx: &mut Context<'_>, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        match result {
+            Poll::Ready(Ok(bytes)) => {
+                self.blocked_since = None;
+                self.state.count_sent(bytes);
+                Poll::Ready(Ok(bytes))
+            }
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Poll::Pending if self.state.is_tunnel() => Poll::Pending,
+            Poll::Pending => {
+                let since = *self.blocked_since.get_or_insert_with(Instant::now);
+                ready!(self.alarm.poll(cx, since + self.times.write));
+                self.state.set_fault(Fault::WriteTimeout);
+                Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+            }
+        }
+    }
+}
+
+impl AsyncRead for Wire {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let wire = self.get_mut();
+        if wire.linger.is_some() {
+            ready!(wire.poll_linger(cx));
+            return Poll::Ready(Ok(()));
+        }
+        wire.follow_exchange();
+        let before = buffer.filled().len();
+        match Pin::new(&mut wire.stream).poll_read(cx, buffer) {
+            Poll::Ready(Ok(())) => {
+                let bytes = buffer.filled().get(before..).unwrap_or_default();
+                if bytes.is_empty() {
+                    wire.ended = true;
+                    return Poll::Ready(Ok(()));
+                }
+                match wire.received(bytes) {
+                    Ok(()) => Poll::Ready(Ok(())),
+                    Err(refusal) => {
+                        buffer.set_filled(before);
+                        wire.refuse(cx, refusal)
+                    }
+                }
+            }
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Poll::Pending if wire.state.is_tunnel() => Poll::Pending,
+            Poll::Pending => wire.poll_silence(cx),
+        }
+    }
+}
+
+impl AsyncWrite for Wire {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let wire = self.get_mut();
+        wire.note_bare_answer(bytes);
+        let result = Pin::new(&mut wire.stream).poll_write(cx, bytes);
+        wire.wrote(cx, result)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        pieces: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let wire = self.get_mut();
+        wire.note_bare_answer(pieces.first().map_or(&[], |piece| piece));
+        let result = Pin::new(&mut wire.stream).poll_write_vectored(cx, pieces);
+        wire.wrote(cx, result)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    /// hyper calls this when its own buffer is empty, so it marks the end of a response.
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let wire = self.get_mut();
+        if wire.state.flushed() {
+            wire.follow_exchange();
+            // hyper has seen that there is nothing to read and waits for the socket alone. So the
+            // wait for the next request begins here; its deadline is looked at by the read that
+            // the alarm brings about.
+            let now = Instant::now();
+            wire.silent_since = Some(now);
+            let _ = wire.alarm.poll(cx, now + wire.times.keepalive);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let wire = self.get_mut();
+        if wire.linger.is_none() {
+            ready!(Pin::new(&mut wire.stream).poll_shutdown(cx))?;
+            wire.follow_exchange();
+            let unread = wire.state.is_body_open() || wire.head_since.is_some();
+            if wire.ended || !unread || wire.state.is_tunnel() {
+                return Poll::Ready(Ok(()));
+            }
+            wire.begin_linger();
+        }
+        ready!(wire.poll_linger(cx));
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl Drop for Wire {
+    fn drop(&mut self) {
+        if self.state.is_cut_hard() {
+            // Without it the reset becomes an ordinary end: nothing more can be done then.
+            let _ = self.stream.set_zero_linger();
+        }
+    }
+}

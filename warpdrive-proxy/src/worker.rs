@@ -1,0 +1,254 @@
+//! A worker: one thread, one single-threaded runtime, its own listeners and its own pools.
+//!
+//! Workers share the live snapshot, the counters and the stage of a stop. Everything of a
+//! connection stays on its worker, so nothing on a request's way takes a lock.
+
+use std::cell::{Cell, RefCell};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::mpsc::SyncSender;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use http::HeaderValue;
+use rand::RngExt;
+use rand::rngs::SmallRng;
+use std::net::IpAddr;
+use tokio::sync::{Notify, mpsc, watch};
+use warpdrive_core::Scratch;
+
+use crate::accept;
+use crate::access_log::{LogBuffer, LogUnits};
+use crate::limited::Limited;
+use crate::limits::{PLACED_CONNECTIONS, SWEEP, TUNNEL_READ_BYTES};
+use crate::roster::Roster;
+use crate::snapshot::Live;
+use crate::view::Views;
+
+/// How far a stop has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Stage {
+    /// Serving.
+    Running,
+    /// Serving and still accepting, but every response ends its connection.
+    Leaving,
+    /// Listeners are closed once their queues are empty; idle connections are closed.
+    Closing,
+    /// Whatever is still under way is cut.
+    Cut,
+}
+
+/// What all workers share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) live: Live,
+    pub(crate) stage: watch::Sender<Stage>,
+    /// Open client connections, by worker.
+    pub(crate) counts: Vec<AtomicUsize>,
+    /// Open client connections of all workers.
+    pub(crate) total: AtomicUsize,
+    pub(crate) max_connections: AtomicUsize,
+    /// The warning about an untrusted balancer was given.
+    pub(crate) warned_of_balancer: AtomicBool,
+}
+
+/// Connections that one worker gives to another.
+pub(crate) type Placed = (TcpStream, SocketAddr);
+
+/// One worker, as its own tasks see it.
+pub(crate) struct Worker {
+    pub(crate) index: usize,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) views: Views,
+    pub(crate) scratch: RefCell<Scratch>,
+    pub(crate) log: LogBuffer,
+    pub(crate) roster: Roster,
+    /// Woken when one of this worker's connections ends.
+    pub(crate) connection_ended: Notify,
+    /// What tunnels read into.
+    pub(crate) tunnel_space: RefCell<Box<[u8]>>,
+    pub(crate) warnings: Warnings,
+    stage: Cell<Stage>,
+    random: RefCell<SmallRng>,
+    request_start: RefCell<(u128, HeaderValue)>,
+}
+
+/// One limit for each kind of warning that a client or an instance can cause.
+#[derive(Debug, Default)]
+pub(crate) struct Warnings {
+    bare_answer: Limited,
+    pub(crate) accept: Limited,
+    pub(crate) upstream: Limited,
+}
+
+/// What a worker thread is started with.
+pub(crate) struct WorkerParts {
+    pub(crate) index: usize,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) listeners: Vec<TcpListener>,
+    pub(crate) inbox: mpsc::Receiver<Placed>,
+    /// The inboxes of all workers, by index.
+    pub(crate) outboxes: Vec<mpsc::Sender<Placed>>,
+    pub(crate) log: Option<SyncSender<LogUnits>>,
+}
+
+/// The inboxes of `count` workers.
+pub(crate) fn inboxes(count: usize) -> (Vec<mpsc::Sender<Placed>>, Vec<mpsc::Receiver<Placed>>) {
+    (0..count).map(|_| mpsc::channel(PLACED_CONNECTIONS)).unzip()
+}
+
+/// Runs a worker until a stop is complete.
+pub(crate) async fn run(parts: WorkerParts) {
+    let mut stage = parts.shared.stage.subscribe();
+    let worker = Rc::new(Worker::new(parts.index, parts.shared, parts.log));
+    let listeners = accept::Listeners { sockets: parts.listeners, inbox: parts.inbox, outboxes: parts.outboxes };
+    let accepting = tokio::task::spawn_local(accept::accept(Rc::clone(&worker), listeners));
+    let tending = tokio::task::spawn_local(tend(Rc::clone(&worker)));
+    loop {
+        // The sender lives in `shared`, which this worker holds.
+        let now = *stage.borrow_and_update();
+        worker.stage.set(now);
+        match now {
+            Stage::Running | Stage::Leaving => {
+                let _ = stage.changed().await;
+            }
+            Stage::Closing => {
+                worker.roster.wake_all();
+                tokio::select! {
+                    () = worker.is_empty(&accepting) => break,
+                    _ = stage.changed() => {}
+                }
+            }
+            Stage::Cut => break,
+        }
+    }
+    tending.abort();
+}
+
+/// Hands log lines on, closes old upstream connections and lets go of retired snapshots.
+async fn tend(worker: Rc<Worker>) {
+    let mut tick = tokio::time::interval(SWEEP);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let sweeping = async {
+        loop {
+            tick.tick().await;
+            worker.views.current().sweep();
+        }
+    };
+    tokio::join!(sweeping, worker.log.hand_on_in_time());
+}
+
+impl Worker {
+    fn new(index: usize, shared: Arc<Shared>, log: Option<SyncSender<LogUnits>>) -> Self {
+        Worker {
+            index,
+            views: Views::new(&shared.live),
+            shared,
+            scratch: RefCell::default(),
+            log: LogBuffer::new(log),
+            roster: Roster::default(),
+            connection_ended: Notify::new(),
+            tunnel_space: RefCell::new(vec![0; TUNNEL_READ_BYTES].into_boxed_slice()),
+            warnings: Warnings::default(),
+            stage: Cell::new(Stage::Running),
+            random: RefCell::new(rand::make_rng()),
+            request_start: RefCell::new((0, HeaderValue::from_static("t=0"))),
+        }
+    }
+
+    /// Whether responses should end their connections.
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.stage.get() >= Stage::Leaving
+    }
+
+    /// Whether idle connections should end.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.stage.get() >= Stage::Closing
+    }
+
+    /// Whether whatever is under way is being cut.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.stage.get() == Stage::Cut
+    }
+
+    /// Waits until this worker accepts nothing more and has no connection left.
+    async fn is_empty(&self, accepting: &tokio::task::JoinHandle<()>) {
+        loop {
+            let ended = self.connection_ended.notified();
+            if accepting.is_finished() && self.connections() == 0 {
+                return;
+            }
+            ended.await;
+        }
+    }
+
+    /// Open client connections of this worker.
+    pub(crate) fn connections(&self) -> usize {
+        self.shared.counts.get(self.index).map_or(0, |count| count.load(Relaxed))
+    }
+
+    /// A request id of 128 random bits in hexadecimal.
+    pub(crate) fn new_request_id(&self) -> HeaderValue {
+        let mut number: u128 = self.random.borrow_mut().random();
+        let mut digits = [0; 32];
+        for digit in &mut digits {
+            let nibble = (number & 15) as u8;
+            *digit = if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 };
+            number >>= 4;
+        }
+        HeaderValue::from_bytes(&digits).unwrap_or(HeaderValue::from_static("-"))
+    }
+
+    /// `t=` and the milliseconds since 1970, made once a millisecond.
+    pub(crate) fn request_start(&self) -> HeaderValue {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+        let mut kept = self.request_start.borrow_mut();
+        if kept.0 != now
+            && let Ok(value) = HeaderValue::try_from(format!("t={now}"))
+        {
+            *kept = (now, value);
+        }
+        kept.1.clone()
+    }
+
+    /// hyper or the wire refused what was no request; there is no access-log line for it.
+    pub(crate) fn note_bare_answer(&self, client: IpAddr, status: u16) {
+        if let Some(left_out) = self.warnings.bare_answer.pass() {
+            tracing::warn!(
+                %client,
+                status,
+                left_out,
+                "refused bytes that are no acceptable request"
+            );
+        }
+    }
+}
+
+/// Counts as an open client connection until it is dropped.
+pub(crate) struct ConnectionCount {
+    worker: Rc<Worker>,
+}
+
+impl ConnectionCount {
+    pub(crate) fn new(worker: &Rc<Worker>) -> Self {
+        worker.shared.total.fetch_add(1, Relaxed);
+        if let Some(count) = worker.shared.counts.get(worker.index) {
+            count.fetch_add(1, Relaxed);
+        }
+        ConnectionCount { worker: Rc::clone(worker) }
+    }
+}
+
+impl Drop for ConnectionCount {
+    fn drop(&mut self) {
+        let worker = &self.worker;
+        worker.shared.total.fetch_sub(1, Relaxed);
+        if let Some(count) = worker.shared.counts.get(worker.index) {
+            count.fetch_sub(1, Relaxed);
+        }
+        worker.connection_ended.notify_waiters();
+    }
+}

@@ -1,0 +1,112 @@
+//! Scripted instances.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
+
+use crate::support::{Head, Peer};
+
+/// An instance that runs a script on each connection, on a thread of its own.
+pub(crate) struct Instance {
+    pub(crate) address: SocketAddr,
+    connections: Arc<AtomicUsize>,
+    heads: Arc<Mutex<Vec<Head>>>,
+}
+
+/// What a script is given beside its connection.
+#[derive(Clone)]
+pub(crate) struct Notes {
+    heads: Arc<Mutex<Vec<Head>>>,
+}
+
+impl Notes {
+    /// Reads a request with its body and remembers its head.
+    pub(crate) fn request(&self, peer: &mut Peer) -> Option<(Head, Vec<u8>)> {
+        let head = peer.try_head()?;
+        self.heads.lock().unwrap().push(head.clone());
+        let body = peer.body(&head);
+        Some((head, body))
+    }
+
+    /// Reads a request head alone and remembers it.
+    pub(crate) fn head(&self, peer: &mut Peer) -> Option<Head> {
+        let head = peer.try_head()?;
+        self.heads.lock().unwrap().push(head.clone());
+        Some(head)
+    }
+}
+
+impl Instance {
+    pub(crate) fn start(script: impl Fn(&mut Peer, &Notes) + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let connections = Arc::new(AtomicUsize::new(0));
+        let heads: Arc<Mutex<Vec<Head>>> = Arc::default();
+        let (counted, noted) = (Arc::clone(&connections), Arc::clone(&heads));
+        let script = Arc::new(script);
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let Ok(stream) = stream else { return };
+                counted.fetch_add(1, SeqCst);
+                let notes = Notes { heads: Arc::clone(&noted) };
+                let script = Arc::clone(&script);
+                std::thread::spawn(move || script(&mut Peer::new(stream), &notes));
+            }
+        });
+        Instance { address, connections, heads }
+    }
+
+    /// Answers every request with 200, its request line and its body.
+    pub(crate) fn echo() -> Self {
+        Self::start(|peer, notes| {
+            while let Some((head, body)) = notes.request(peer) {
+                let mut text = format!("{}\n", head.line).into_bytes();
+                text.extend(body);
+                let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", text.len());
+                let mut answer = answer.into_bytes();
+                if !head.line.starts_with("HEAD ") {
+                    answer.extend(text);
+                }
+                if peer.try_send(answer).is_err() {
+                    return;
+                }
+            }
+        })
+    }
+
+    /// Answers every request with these bytes.
+    pub(crate) fn saying(answer: &'static str) -> Self {
+        Self::start(move |peer, notes| {
+            while notes.request(peer).is_some() {
+                if peer.try_send(answer).is_err() {
+                    return;
+                }
+            }
+        })
+    }
+
+    /// Answers every request with these bytes and closes.
+    pub(crate) fn saying_last(answer: &'static str) -> Self {
+        Self::start(move |peer, notes| {
+            if notes.request(peer).is_some() {
+                let _ = peer.try_send(answer);
+            }
+        })
+    }
+
+    /// Connections that came so far.
+    pub(crate) fn connections(&self) -> usize {
+        self.connections.load(SeqCst)
+    }
+
+    /// Heads of the requests that came so far.
+    pub(crate) fn heads(&self) -> Vec<Head> {
+        self.heads.lock().unwrap().clone()
+    }
+}
+
+/// An address where nothing listens.
+pub(crate) fn nobody() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap()
+}

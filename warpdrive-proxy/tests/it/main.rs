@@ -1,0 +1,20 @@
+//! End-to-end tests in one process: scripted clients and instances over real sockets.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on has failed"
+)]
+
+mod instance;
+mod support;
+
+mod bodies;
+mod connections;
+mod failures;
+mod forwarding;
+mod lifecycle;
+mod log;
+mod timeouts;
+mod tunnels;
