@@ -61,8 +61,9 @@ pub(crate) const IDLE_UPSTREAM: Duration = Duration::from_secs(4);
 /// How often a worker looks for idle upstream connections that are too old, and for a new snapshot.
 pub(crate) const SWEEP: Duration = Duration::from_secs(1);
 
-/// The first and the longest wait before a Unix socket whose queue is full is tried again.
-pub(crate) const UNIX_RETRY: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(50));
+/// The first and the longest wait before a connect is tried again that a full queue or a want of
+/// descriptors has refused.
+pub(crate) const CONNECT_RETRY: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(50));
 
 /// What one read of a tunnel takes. One buffer of this size serves all tunnels of a worker; a
 /// tunnel owns memory only for what the other side has not taken yet.

@@ -5,12 +5,13 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use rustix::io::Errno;
 use tokio::net::{TcpStream, UnixStream, lookup_host};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use warpdrive_core::model::Address;
 
 use super::io::{Socket, UpstreamIo};
-use crate::limits::UNIX_RETRY;
+use crate::limits::CONNECT_RETRY;
 
 /// An [`Address`] as far as it is known without asking anybody.
 #[derive(Clone, Debug)]
@@ -52,7 +53,7 @@ pub(crate) async fn connect(endpoint: &Endpoint, limit: Duration) -> Result<Upst
     let socket = match endpoint {
         Endpoint::Literal(address) => connect_tcp(*address, limit).await?,
         Endpoint::Named(host, port) => connect_named(host, *port, limit).await?,
-        Endpoint::Unix(path) => match timeout(limit, connect_unix(path)).await {
+        Endpoint::Unix(path) => match timeout(limit, patiently(|| UnixStream::connect(path))).await {
             Ok(result) => Socket::Unix(result.map_err(ConnectError::Refused)?),
             Err(_) => return Err(ConnectError::Timeout),
         },
@@ -61,7 +62,7 @@ pub(crate) async fn connect(endpoint: &Endpoint, limit: Duration) -> Result<Upst
 }
 
 async fn connect_tcp(address: SocketAddr, limit: Duration) -> Result<Socket, ConnectError> {
-    match timeout(limit, TcpStream::connect(address)).await {
+    match timeout(limit, patiently(|| TcpStream::connect(address))).await {
         Ok(Ok(stream)) => {
             // Small requests and answers must not wait for an acknowledgement. A socket that
             // cannot is closed already, which the request will find out.
@@ -95,16 +96,23 @@ async fn connect_named(host: &str, port: u16, limit: Duration) -> Result<Socket,
     Err(last)
 }
 
-/// A full queue of a Unix socket refuses with EAGAIN where TCP would wait; so this waits.
-async fn connect_unix(path: &PathBuf) -> io::Result<UnixStream> {
-    let (mut pause, longest) = UNIX_RETRY;
+/// Connects again while the cause will pass: a full queue of a Unix socket refuses with EAGAIN
+/// where TCP would wait, and a process that is out of descriptors gets some back when clients
+/// leave. Neither is a fault of the instance. The caller bounds the time.
+async fn patiently<T, F: Future<Output = io::Result<T>>>(connect: impl Fn() -> F) -> io::Result<T> {
+    let (mut pause, longest) = CONNECT_RETRY;
     loop {
-        match UnixStream::connect(path).await {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+        match connect().await {
+            Err(error) if will_pass(&error) => {
                 sleep(pause).await;
                 pause = (pause * 2).min(longest);
             }
             result => return result,
         }
     }
+}
+
+fn will_pass(error: &io::Error) -> bool {
+    let passing = [Errno::AGAIN, Errno::MFILE, Errno::NFILE];
+    error.raw_os_error().is_some_and(|code| passing.contains(&Errno::from_raw_os_error(code)))
 }
