@@ -1,8 +1,7 @@
 //! The parsed configuration: everything in here has one meaning and nothing in here dangles.
 //!
-//! A [`Model`] is made by [`crate::config::load`] from text, or by [`crate::ModelBuilder`] from
-//! code. Both refuse what a [`crate::Router`] could not serve, so a model always compiles
-//! unless it is larger than [`crate::limits`] allow.
+//! A [`Model`] is made by [`crate::config::load`], which refuses what a [`crate::Router`] could
+//! not serve, so a model always compiles unless it is larger than [`crate::limits`] allow.
 
 use std::fmt;
 use std::net::IpAddr;
