@@ -168,3 +168,14 @@ fn many_mistakes_are_counted() {
     let errors = load_with(Some(&format!("{keys}[upstreams.a]\nport = 1\n")), &[]).unwrap_err();
     assert_eq!((errors.iter().count(), errors.more()), (100, 50));
 }
+
+/// Every configuration under `examples/` loads without a warning, and its routes compile.
+#[test]
+fn the_examples_load() {
+    for path in files("../examples", "toml") {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let loaded = load_with(Some(&text), &[]).unwrap_or_else(|errors| panic!("{}: {errors}", path.display()));
+        assert_eq!(loaded.warnings, [], "{}", path.display());
+        Router::compile(loaded.model).unwrap();
+    }
+}
