@@ -43,12 +43,7 @@ fn bodies_reach_node_in_either_framing() {
 fn the_first_piece_of_a_stream_arrives_before_the_last_is_made() {
     let folder = WorkFolder::new();
     let (_node, proxy) = start(&folder);
-    let stream = curl().args(["-N", &proxy.url("/stream")]).start();
-    stream.wait_for_line("first");
-    assert_eq!(stream.stdout(), "first\n");
-    assert_eq!(curl::get(&proxy.url("/go")), "gone\n");
-    assert_eq!(stream.wait_exit().code(), Some(0));
-    assert_eq!(stream.stdout(), "first\nsecond\n");
+    curl::first_piece_arrives_before_the_last_is_made(&proxy);
 }
 
 #[test]
