@@ -7,7 +7,6 @@
 
 mod answer;
 mod body;
-mod io;
 mod report;
 mod websocket;
 
@@ -21,11 +20,10 @@ use std::thread::JoinHandle;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
-
-use self::io::Io;
 
 /// The most connections at once; more wait in the kernel's queue.
 const MAX_CONNECTIONS: usize = 1_000;
@@ -150,7 +148,7 @@ async fn converse(stream: TcpStream, name: Arc<str>) {
     let _ = stream.set_nodelay(true);
     let tunnel: Mutex<Option<OnUpgrade>> = Mutex::new(None);
     let connection = http1::Builder::new()
-        .serve_connection(Io(stream), service_fn(|request| answer::answer(request, &name, &tunnel)))
+        .serve_connection(TokioIo::new(stream), service_fn(|request| answer::answer(request, &name, &tunnel)))
         .with_upgrades();
     if connection.await.is_err() {
         return;
@@ -158,8 +156,8 @@ async fn converse(stream: TcpStream, name: Arc<str>) {
     let tunnel = tunnel.lock().unwrap_or_else(PoisonError::into_inner).take();
     if let Some(tunnel) = tunnel {
         let Ok(upgraded) = tunnel.await else { return };
-        if let Ok(parts) = upgraded.downcast::<Io>() {
-            let _ = websocket::echo(parts.io.0, parts.read_buf).await;
+        if let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() {
+            let _ = websocket::echo(parts.io.into_inner(), parts.read_buf).await;
         }
     }
 }
