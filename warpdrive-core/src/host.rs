@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use thiserror::Error;
 
+use crate::lanes;
 use crate::limits::MAX_HOST_BYTES;
 
 /// Why a host is none (RFC 9110 section 7.2, RFC 3986 section 3.2.2).
@@ -86,6 +87,12 @@ fn parse_port(digits: &[u8]) -> Result<u16, HostError> {
 /// Whatever makes the text no host; `out` is then unspecified.
 pub(crate) fn canonical_bytes(raw: &[u8], out: &mut Vec<u8>) -> Result<Option<u16>, HostError> {
     out.clear();
+    // Most fields hold a name and nothing else.
+    if is_name(raw) {
+        out.extend_from_slice(raw);
+        out.make_ascii_lowercase();
+        return Ok(None);
+    }
     let Split { host, port } = split(raw)?;
     if host.first() == Some(&b'[') {
         let inner = host.get(1..host.len().saturating_sub(1)).unwrap_or_default();
@@ -95,27 +102,36 @@ pub(crate) fn canonical_bytes(raw: &[u8], out: &mut Vec<u8>) -> Result<Option<u1
         let _ = write!(out, "[{address}]");
         return Ok(port);
     }
-    if host.is_empty() {
-        return Err(HostError::Empty);
+    if is_name(host) {
+        out.extend_from_slice(host);
+        out.make_ascii_lowercase();
+        return Ok(port);
     }
-    if host.len() > MAX_HOST_BYTES {
-        return Err(HostError::TooLong);
-    }
-    // One pass without an early exit: this is on the way of every request.
-    let (mut foreign, mut empty_label, mut previous) = (false, false, b'.');
-    out.extend(host.iter().map(|&byte| {
-        let lower = LOWER.get(usize::from(byte)).copied().unwrap_or(0);
-        foreign |= lower == 0;
-        empty_label |= (previous == b'.') & (lower == b'.');
-        previous = lower;
-        lower
-    }));
-    match (foreign, empty_label || previous == b'.') {
-        (true, _) if host.is_ascii() => Err(HostError::BadCharacter),
-        (true, _) => Err(HostError::NotAscii),
-        (false, true) => Err(HostError::EmptyLabel),
-        (false, false) => Ok(port),
-    }
+    Err(if host.is_empty() {
+        HostError::Empty
+    } else if host.len() > MAX_HOST_BYTES {
+        HostError::TooLong
+    } else if !host.is_ascii() {
+        HostError::NotAscii
+    } else if host.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(byte)) {
+        HostError::EmptyLabel
+    } else {
+        HostError::BadCharacter
+    })
+}
+
+/// Whether the bytes are a host name without port and trailing dot: letters, digits, `-`, `_` and
+/// single dots between them.
+fn is_name(host: &[u8]) -> bool {
+    let outer_dot = host.first().is_none_or(|&byte| byte == b'.') || host.last() == Some(&b'.');
+    !outer_dot
+        && host.len() <= MAX_HOST_BYTES
+        && !lanes::any(host, |byte, next| {
+            let letter = (byte | 0x20).wrapping_sub(b'a') < 26;
+            let digit = byte.wrapping_sub(b'0') < 10;
+            let other = (byte == b'-') | (byte == b'_') | (byte == b'.');
+            !(letter | digit | other) | ((byte == b'.') & (next == b'.'))
+        })
 }
 
 /// The same as text.
@@ -129,25 +145,6 @@ pub(crate) fn canonical(raw: &[u8], out: &mut String) -> Result<Option<u16>, Hos
     out.push_str(std::str::from_utf8(&bytes).map_err(|_| HostError::NotAscii)?);
     Ok(port)
 }
-
-/// The lower-case form of every byte that a host name may hold; 0 for the others.
-const LOWER: [u8; 256] = {
-    let mut table = [0; 256];
-    let mut byte = 0u8;
-    loop {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.') {
-            #[expect(clippy::indexing_slicing, reason = "a byte is below 256")]
-            {
-                table[byte as usize] = byte.to_ascii_lowercase();
-            }
-        }
-        if byte == u8::MAX {
-            break;
-        }
-        byte += 1;
-    }
-    table
-};
 
 /// What a route wants of the host.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

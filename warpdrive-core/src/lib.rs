@@ -61,6 +61,8 @@ mod client;
 mod fields;
 mod forward;
 mod host;
+mod lanes;
+mod method;
 mod path;
 mod pattern;
 mod reject;

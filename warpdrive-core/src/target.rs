@@ -3,6 +3,7 @@
 use http::StatusCode;
 
 use crate::limits::MAX_TARGET_BYTES;
+use crate::method::method_bit;
 use crate::path;
 use crate::reject::{Reason, Reject, target_too_long};
 
@@ -17,6 +18,8 @@ pub(crate) struct Target<'q> {
     pub(crate) query: &'q str,
     /// Path and query in the client's own bytes, where they stand together in the target.
     pub(crate) own: Option<&'q str>,
+    /// The path is known to be its own normal form.
+    pub(crate) plain: bool,
 }
 
 /// Takes the target of a request apart. A fragment is cut, as it never belongs on the wire.
@@ -28,15 +31,12 @@ pub(crate) fn parse<'q>(method: &str, target: &'q str) -> Result<Target<'q>, Rej
     if target.len() > MAX_TARGET_BYTES {
         return Err(target_too_long(target.len()));
     }
-    if method == "CONNECT" || method == "TRACE" {
-        return Err(Reject::new(
-            StatusCode::METHOD_NOT_ALLOWED,
-            Reason::MethodNotAllowed,
-            format!("{method} is not served here"),
-        ));
+    // The usual methods are tokens that any target goes with.
+    if method_bit(method) == 0 {
+        check_method(method)?;
     }
-    if !is_token(method) {
-        return Err(Reject::bad(Reason::BadMethod, "the method is not a token (RFC 9110 section 9.1)"));
+    if path::is_plain(target) {
+        return Ok(Target { authority: None, path: Some(target), query: "", own: Some(target), plain: true });
     }
     if target.starts_with('/') {
         return split_query(target, None);
@@ -44,7 +44,7 @@ pub(crate) fn parse<'q>(method: &str, target: &'q str) -> Result<Target<'q>, Rej
     let target = target.split_once('#').map_or(target, |(before, _)| before);
     if target == "*" {
         return match method {
-            "OPTIONS" => Ok(Target { authority: None, path: None, query: "", own: None }),
+            "OPTIONS" => Ok(Target { authority: None, path: None, query: "", own: None, plain: false }),
             _ => Err(Reject::bad(Reason::BadTarget, "`*` is a target for OPTIONS only")),
         };
     }
@@ -58,9 +58,23 @@ pub(crate) fn parse<'q>(method: &str, target: &'q str) -> Result<Target<'q>, Rej
     }
     if own.is_empty() && method == "OPTIONS" {
         // RFC 9112 section 3.2.4: an absolute target without a path stands for `*`.
-        return Ok(Target { authority: Some(authority), path: None, query: "", own: None });
+        return Ok(Target { authority: Some(authority), path: None, query: "", own: None, plain: false });
     }
     split_query(own, Some(authority))
+}
+
+fn check_method(method: &str) -> Result<(), Reject> {
+    if method == "CONNECT" || method == "TRACE" {
+        return Err(Reject::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            Reason::MethodNotAllowed,
+            format!("{method} is not served here"),
+        ));
+    }
+    if !is_token(method) {
+        return Err(Reject::bad(Reason::BadMethod, "the method is not a token (RFC 9110 section 9.1)"));
+    }
+    Ok(())
 }
 
 fn split_query<'q>(own: &'q str, authority: Option<&'q str>) -> Result<Target<'q>, Reject> {
@@ -75,9 +89,9 @@ fn split_query<'q>(own: &'q str, authority: Option<&'q str>) -> Result<Target<'q
         ));
     }
     if path.is_empty() {
-        return Ok(Target { authority, path: Some("/"), query, own: None });
+        return Ok(Target { authority, path: Some("/"), query, own: None, plain: false });
     }
-    Ok(Target { authority, path: Some(path), query, own: Some(own) })
+    Ok(Target { authority, path: Some(path), query, own: Some(own), plain: path::is_plain(path) })
 }
 
 fn strip_scheme(target: &str) -> Option<&str> {

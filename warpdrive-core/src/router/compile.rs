@@ -7,10 +7,11 @@ use thiserror::Error;
 use super::hosts::Hosts;
 use super::lists::Lists;
 use super::regexes::{self, Place, RegexTest, Regexes};
-use super::rule::{MethodSet, Rule};
+use super::rule::Rule;
 use super::tree::{Branch, CopyBudget, Site, Tree};
 use super::{Identity, Router};
 use crate::limits::{MAX_ROUTES, MAX_UNANCHORED_REGEXES};
+use crate::method::MethodSet;
 use crate::model::{Model, Route};
 use crate::pattern::{HeaderTest, PathRule};
 
@@ -98,6 +99,7 @@ fn rule(route: &Route, path: RegexTest, regexes: &mut Regexes) -> Rule {
     }
     let methods = MethodSet::new(&route.methods);
     Rule {
+        has_headers: !route.headers.is_empty(),
         unconditional: methods.is_any() && route.headers.is_empty() && path == RegexTest::None,
         methods,
         path,

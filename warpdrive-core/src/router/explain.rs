@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use super::rule::method_bit;
 use super::view::{Fields, RequestView};
 use super::{Router, Scratch};
 use crate::host;
+use crate::method::method_bit;
 use crate::model::Route;
 use crate::path;
 use crate::pattern::{HeaderCondition, HeaderTest, PathRule};

@@ -11,8 +11,9 @@ use http::HeaderName;
 use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
 
 use super::regexes::{RegexScratch, RegexTest, Regexes};
-use super::rule::{Facts, Rule, method_bit};
+use super::rule::{Facts, Rule};
 use super::view::Fields;
+use crate::method::method_bit;
 use crate::model::Route;
 use crate::pattern::HeaderTest;
 
@@ -23,11 +24,25 @@ const SCAN_AT_MOST: usize = 8;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ListId(u32);
 
-/// A stretch of the arena: route positions in rising order.
+/// A stretch of the arena: route positions in rising order. One position alone stands in the
+/// cursor itself, where a look-up need not fetch it from elsewhere.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Cursor {
     next: u32,
     end: u32,
+}
+
+/// The `end` of a cursor that is one position itself.
+const ALONE: u32 = u32::MAX;
+
+impl Cursor {
+    fn alone(position: u32) -> Self {
+        Cursor { next: position, end: ALONE }
+    }
+
+    fn is_empty(self) -> bool {
+        self.next >= self.end
+    }
 }
 
 #[derive(Debug)]
@@ -63,7 +78,7 @@ impl Lists {
     /// Makes room for the routes of each set of expressions, in the order of its patterns.
     pub(super) fn with_sets(sets: &[Vec<u32>]) -> Self {
         let mut lists = Lists::default();
-        lists.set_members = sets.iter().map(|members| lists.store(members)).collect();
+        lists.set_members = sets.iter().map(|members| lists.stretch(members)).collect();
         lists
     }
 
@@ -84,6 +99,13 @@ impl Lists {
     }
 
     fn store(&mut self, positions: &[u32]) -> Cursor {
+        if let [position] = positions {
+            return Cursor::alone(*position);
+        }
+        self.stretch(positions)
+    }
+
+    fn stretch(&mut self, positions: &[u32]) -> Cursor {
         let next = self.arena.len() as u32;
         self.arena.extend_from_slice(positions);
         Cursor { next, end: self.arena.len() as u32 }
@@ -181,19 +203,39 @@ impl Lists {
         }
     }
 
+    /// The candidates of a list that has no index.
+    pub(super) fn plain(&self, id: ListId) -> Option<Cursor> {
+        self.lists.get(id.0 as usize).filter(|list| list.index.is_none()).map(|list| list.plain)
+    }
+
     /// Takes the lowest position off the cursors.
+    #[inline]
     pub(super) fn next(&self, cursors: &mut [Cursor]) -> Option<u32> {
-        let mut lowest: Option<(u32, usize)> = None;
-        for (place, cursor) in cursors.iter().enumerate() {
-            if cursor.next < cursor.end {
-                let position = self.arena.get(cursor.next as usize).copied().unwrap_or(u32::MAX);
-                if lowest.is_none_or(|(low, _)| position < low) {
-                    lowest = Some((position, place));
-                }
+        if let [cursor] = cursors {
+            return self.take(cursor);
+        }
+        let mut lowest: Option<(u32, &mut Cursor)> = None;
+        for cursor in cursors.iter_mut().filter(|cursor| !cursor.is_empty()) {
+            let position = self.peek(*cursor);
+            if lowest.as_ref().is_none_or(|(low, _)| position < *low) {
+                lowest = Some((position, cursor));
             }
         }
-        let (position, place) = lowest?;
-        if let Some(cursor) = cursors.get_mut(place) {
+        lowest.and_then(|(_, cursor)| self.take(cursor))
+    }
+
+    fn peek(&self, cursor: Cursor) -> u32 {
+        if cursor.end == ALONE { cursor.next } else { self.arena.get(cursor.next as usize).copied().unwrap_or(ALONE) }
+    }
+
+    fn take(&self, cursor: &mut Cursor) -> Option<u32> {
+        if cursor.is_empty() {
+            return None;
+        }
+        let position = self.peek(*cursor);
+        if cursor.end == ALONE {
+            *cursor = Cursor::default();
+        } else {
             cursor.next += 1;
         }
         Some(position)
@@ -205,8 +247,9 @@ impl Lists {
     }
 }
 
-fn push(cursor: Cursor, cursors: &mut Vec<Cursor>) {
-    if cursor.next < cursor.end {
+/// Keeps a cursor that has any candidate.
+pub(super) fn push(cursor: Cursor, cursors: &mut Vec<Cursor>) {
+    if !cursor.is_empty() {
         cursors.push(cursor);
     }
 }

@@ -24,11 +24,12 @@ use hosts::Hosts;
 use lists::{Cursor, Lists};
 use regexes::{RegexScratch, Regexes};
 use rewrite::Choice;
-use rule::{Facts, Rule, method_bit};
+use rule::{Facts, Rule};
 use tree::{MARK, Tree};
 
 use crate::config::{self, ConfigErrors};
 use crate::host;
+use crate::method::method_bit;
 use crate::model::{Model, Upstream};
 use crate::path;
 use crate::reject::{Reason, Reject};
@@ -212,7 +213,13 @@ impl Router {
             let found = self.select(host, None, facts, cursors, regexes)?;
             return Ok(found.map(|position| (position, path::Findings::default())));
         };
-        let findings = path::normalise(raw, self.model.settings.server.merge_slashes, normal)?;
+        let findings = if target.plain {
+            normal.clear();
+            normal.push_str(raw);
+            path::Findings::default()
+        } else {
+            path::normalise(raw, self.model.settings.server.merge_slashes, normal)?
+        };
         let found = with_end(normal, |key| self.select(host, Some(key), facts, cursors, regexes))?;
         let Some(position) = found else { return Ok(None) };
         if findings.ambiguous {
@@ -250,12 +257,9 @@ impl Router {
                 continue;
             }
             last = position;
-            let (Some(rule), Some(route)) =
-                (self.rules.get(position as usize), self.model.routes.get(position as usize))
-            else {
-                continue;
-            };
+            let Some(rule) = self.rules.get(position as usize) else { continue };
             let method_accepted = rule.methods.accepts(facts.method, facts.method_bit);
+            let route = || self.model.routes.get(position as usize);
             if (method_accepted || answer_405) && rule.accepts_but_method(route, &facts, &self.regexes, regexes) {
                 if method_accepted {
                     return Ok(Some(position));
@@ -281,8 +285,12 @@ impl Router {
     ) {
         cursors.clear();
         self.hosts.each_tree(host, |tree| {
-            if let Some(tree) = self.trees.get(tree as usize) {
-                tree.lists(key).for_each(|list| self.lists.open(list, facts, &self.regexes, regexes, cursors));
+            let Some(tree) = self.trees.get(tree as usize) else { return };
+            let mut open = |list| self.lists.open(list, facts, &self.regexes, regexes, cursors);
+            tree.wide().into_iter().for_each(&mut open);
+            if let Some(node) = key.and_then(|key| tree.deepest(key)) {
+                tree.lists(node).iter().copied().for_each(open);
+                lists::push(node.plain, cursors);
             }
         });
     }
@@ -296,7 +304,7 @@ impl Router {
             else {
                 continue;
             };
-            if rule.accepts_but_method(route, facts, &self.regexes, regexes) {
+            if rule.accepts_but_method(|| Some(route), facts, &self.regexes, regexes) {
                 names.extend(route.methods.iter().map(http::Method::as_str));
             }
         }

@@ -13,7 +13,7 @@
 use std::collections::HashMap;
 
 use super::CompileError;
-use super::lists::{ListId, Lists};
+use super::lists::{Cursor, ListId, Lists};
 use super::rule::Rule;
 use crate::model::Route;
 
@@ -26,7 +26,11 @@ const REST: &str = "{*rest}";
 
 /// The lists that hold at one literal path, and the level of what lies below it.
 #[derive(Clone, Copy, Debug)]
-struct Node {
+pub(super) struct Node {
+    /// The candidates, where they are all in one list without an index: most nodes need no other
+    /// memory than their own.
+    pub(super) plain: Cursor,
+    /// Where the lists of every other node are.
     first: u32,
     count: u32,
     below: u32,
@@ -127,8 +131,8 @@ impl Tree {
         for (prefix, own) in prefixes {
             let parent = parent_of(prefix, &drafts);
             let mut draft = inherit(parent.map(|(_, draft)| draft), own, site);
-            let (first, count) = finish(&mut draft, &mut node_lists, site);
-            entries.push(Entry { parent: parent.map(|(above, _)| above), path: prefix, is_prefix: true, first, count });
+            let lists = finish(&mut draft, &mut node_lists, site);
+            entries.push(Entry { parent: parent.map(|(above, _)| above), path: prefix, is_prefix: true, lists });
             drafts.insert(prefix, draft);
         }
         let mut exacts: Vec<(&str, Vec<u32>)> = exacts.into_iter().collect();
@@ -137,29 +141,32 @@ impl Tree {
             let parent =
                 drafts.get_key_value(path).map(|(above, draft)| (*above, draft)).or_else(|| parent_of(path, &drafts));
             let mut draft = inherit(parent.map(|(_, draft)| draft), own, site);
-            let (first, count) = finish(&mut draft, &mut node_lists, site);
-            entries.push(Entry { parent: parent.map(|(above, _)| above), path, is_prefix: false, first, count });
+            let lists = finish(&mut draft, &mut node_lists, site);
+            entries.push(Entry { parent: parent.map(|(above, _)| above), path, is_prefix: false, lists });
         }
         tree.levels = levels(&entries)?;
         tree.node_lists = node_lists.into();
         Ok(tree)
     }
 
-    /// The lists of the routes whose path rule holds. `key` is the path and [`MARK`];
-    /// `None` is the target `*`.
-    pub(super) fn lists(&self, key: Option<&str>) -> impl Iterator<Item = ListId> + '_ {
-        let node = key.and_then(|key| self.deepest(key));
-        let found = node.and_then(|node| self.node_lists.get(node.first as usize..(node.first + node.count) as usize));
-        self.wide.into_iter().chain(found.unwrap_or_default().iter().copied())
+    /// The list of the routes without a path rule.
+    pub(super) fn wide(&self) -> Option<ListId> {
+        self.wide
     }
 
-    /// The most specific node, one level after the other.
-    fn deepest(&self, key: &str) -> Option<Node> {
+    /// The lists of a node, but for its plain candidates.
+    pub(super) fn lists(&self, node: &Node) -> &[ListId] {
+        self.node_lists.get(node.first as usize..(node.first + node.count) as usize).unwrap_or_default()
+    }
+
+    /// The most specific node whose path rule holds, one level after the other. `key` is the path
+    /// and [`MARK`].
+    pub(super) fn deepest(&self, key: &str) -> Option<&Node> {
         let mut best = None;
         let mut level = self.levels.first();
         let mut rest = key;
         while let Some(found) = level.and_then(|level| level.at(rest).ok()) {
-            let node = *found.value;
+            let node = found.value;
             best = Some(node);
             level = self.levels.get(node.below as usize);
             rest = rest.get(node.taken as usize..).unwrap_or_default();
@@ -174,6 +181,13 @@ struct Entry<'a> {
     parent: Option<&'a str>,
     path: &'a str,
     is_prefix: bool,
+    lists: NodeLists,
+}
+
+/// What a node says of its candidates.
+#[derive(Clone, Copy)]
+struct NodeLists {
+    plain: Cursor,
     first: u32,
     count: u32,
 }
@@ -194,7 +208,8 @@ fn levels(entries: &[Entry<'_>]) -> Result<Box<[matchit::Router<Node>]>, Compile
         let pattern = whole.get(entry.parent.map_or(0, |above| above.len() + 1)..).unwrap_or_default();
         // matchit could tell the rest itself, but it checks that it is UTF-8 each time.
         let taken = pattern.strip_suffix(REST).map_or(0, |literal| literal.len() as u32);
-        let node = Node { first: entry.first, count: entry.count, below: below.unwrap_or(NOTHING), taken };
+        let NodeLists { plain, first, count } = entry.lists;
+        let node = Node { plain, first, count, below: below.unwrap_or(NOTHING), taken };
         let level = numbers.get(&entry.parent).and_then(|&number| levels.get_mut(number as usize));
         let inserted = level.map_or(Ok(()), |level| level.insert(pattern, node));
         inserted.map_err(|error| CompileError::Pattern { pattern: whole, problem: error.to_string() })?;
@@ -234,11 +249,14 @@ fn inherit(parent: Option<&Draft>, own: Vec<u32>, site: &mut Site<'_>) -> Draft 
     Draft { shared, own, stored: None }
 }
 
-fn finish(draft: &mut Draft, node_lists: &mut Vec<ListId>, site: &mut Site<'_>) -> (u32, u32) {
-    let first = node_lists.len() as u32;
-    node_lists.extend_from_slice(&draft.shared);
+fn finish(draft: &mut Draft, node_lists: &mut Vec<ListId>, site: &mut Site<'_>) -> NodeLists {
     let list = site.lists.add(&draft.own, site.routes, site.rules, site.index_methods);
     draft.stored = Some(list);
+    if let (true, Some(plain)) = (draft.shared.is_empty(), site.lists.plain(list)) {
+        return NodeLists { plain, first: 0, count: 0 };
+    }
+    let first = node_lists.len() as u32;
+    node_lists.extend_from_slice(&draft.shared);
     node_lists.push(list);
-    (first, node_lists.len() as u32 - first)
+    NodeLists { plain: Cursor::default(), first, count: node_lists.len() as u32 - first }
 }
