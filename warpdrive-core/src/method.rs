@@ -10,6 +10,7 @@ pub(crate) struct MethodSet {
 }
 
 /// The tag of a method: one bit for a usual one, none for the rest.
+#[inline]
 pub(crate) fn method_bit(method: &str) -> u8 {
     match method {
         "GET" => 1,
@@ -36,10 +37,12 @@ impl MethodSet {
         set
     }
 
+    #[inline]
     pub(crate) fn is_any(&self) -> bool {
         self.bits == 0 && self.others.is_empty()
     }
 
+    #[inline]
     pub(crate) fn accepts(&self, method: &str, bit: u8) -> bool {
         self.is_any() || self.bits & bit != 0 || (bit == 0 && self.others.iter().any(|other| other.as_str() == method))
     }

@@ -27,16 +27,22 @@ pub(crate) struct Target<'q> {
 /// # Errors
 /// 405 for CONNECT and TRACE, 414 for a target over the limit, 400 for a method that is no
 /// token and for every form that the method does not allow.
+#[inline]
 pub(crate) fn parse<'q>(method: &str, target: &'q str) -> Result<Target<'q>, Reject> {
+    // The usual methods are tokens that any path goes with.
+    if method_bit(method) != 0 && target.len() <= MAX_TARGET_BYTES && path::is_plain(target) {
+        return Ok(Target { authority: None, path: Some(target), query: "", own: Some(target), plain: true });
+    }
+    parse_any(method, target)
+}
+
+/// As [`parse`], for every target.
+fn parse_any<'q>(method: &str, target: &'q str) -> Result<Target<'q>, Reject> {
     if target.len() > MAX_TARGET_BYTES {
         return Err(target_too_long(target.len()));
     }
-    // The usual methods are tokens that any target goes with.
     if method_bit(method) == 0 {
         check_method(method)?;
-    }
-    if path::is_plain(target) {
-        return Ok(Target { authority: None, path: Some(target), query: "", own: Some(target), plain: true });
     }
     if target.starts_with('/') {
         return split_query(target, None);

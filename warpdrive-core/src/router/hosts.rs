@@ -62,23 +62,29 @@ impl Hosts {
         (hosts, trees)
     }
 
-    /// Calls `visit` with each tree that may hold a route for the host.
-    pub(super) fn each_tree(&self, host: Option<&[u8]>, mut visit: impl FnMut(TreeId)) {
-        if let Some(host) = host {
-            if let Some(&tree) = self.exact.get(host) {
+    /// The tree of an exact host.
+    #[inline]
+    pub(super) fn exact(&self, host: &[u8]) -> Option<TreeId> {
+        if self.exact.is_empty() { None } else { self.exact.get(host).copied() }
+    }
+
+    /// Calls `visit` with the tree of each wildcard that takes the host.
+    #[inline]
+    pub(super) fn each_wildcard(&self, host: &[u8], mut visit: impl FnMut(TreeId)) {
+        if self.wildcard.is_empty() {
+            return;
+        }
+        for dot in memchr::memchr_iter(b'.', host).filter(|&dot| dot > 0) {
+            if let Some(&tree) = host.get(dot..).and_then(|suffix| self.wildcard.get(suffix)) {
                 visit(tree);
             }
-            if !self.wildcard.is_empty() {
-                for dot in memchr::memchr_iter(b'.', host).filter(|&dot| dot > 0) {
-                    if let Some(&tree) = host.get(dot..).and_then(|suffix| self.wildcard.get(suffix)) {
-                        visit(tree);
-                    }
-                }
-            }
         }
-        if let Some(tree) = self.any {
-            visit(tree);
-        }
+    }
+
+    /// The tree of the routes that take any host, also none.
+    #[inline]
+    pub(super) fn any(&self) -> Option<TreeId> {
+        self.any
     }
 }
 

@@ -20,7 +20,7 @@ pub use explain::{Condition, Considered, Explanation};
 pub(crate) use view::host_field;
 pub use view::{Fields, RequestView, RouteMatch};
 
-use hosts::Hosts;
+use hosts::{Hosts, TreeId};
 use lists::{Cursor, Lists};
 use regexes::{RegexScratch, Regexes};
 use rewrite::Choice;
@@ -84,6 +84,9 @@ struct Identity(Arc<()>);
 /// the first look-up. It may be used with several routers, but then starts afresh at each change.
 #[derive(Debug, Default)]
 pub struct Scratch {
+    /// The last host as it was written: on one connection, and often on all, it stays the same.
+    written_host: Vec<u8>,
+    /// The same in canonical form.
     host: Vec<u8>,
     /// The normal path, a slash and the mark of the end while looking up; the normal path afterwards.
     path: String,
@@ -170,14 +173,13 @@ impl Router {
         let target = target::parse(method, raw_target)?;
         if let Some(field) = host_field {
             // Checked even where an authority beats it (RFC 9112 section 3.2).
-            host::canonical_bytes(field, &mut scratch.host)?;
+            scratch.read_host(field)?;
         }
         if let Some(authority) = target.authority {
-            host::canonical_bytes(authority.as_bytes(), &mut scratch.host)?;
+            scratch.read_host(authority.as_bytes())?;
         }
         let has_host = host_field.is_some() || target.authority.is_some();
-        let facts = Facts { method, method_bit: method_bit(method), path: None, fields };
-        let found = self.find(&target, has_host, facts, scratch)?;
+        let found = self.find(&target, has_host, method, fields, scratch)?;
         let Some((position, findings)) = found else { return Ok(None) };
         let (Some(route), Some(choice)) =
             (self.model.routes.get(position as usize), self.choose(position, &target, findings, scratch)?)
@@ -203,14 +205,16 @@ impl Router {
         &self,
         target: &Target<'_>,
         has_host: bool,
-        facts: Facts<'_>,
+        method: &str,
+        fields: Fields<'_>,
         scratch: &mut Scratch,
     ) -> Result<Option<(u32, path::Findings)>, Reject> {
         let Scratch { host, path: normal, lenient, cursors, regexes, .. } = scratch;
         let host = has_host.then_some(host.as_slice());
         let Some(raw) = target.path else {
             normal.clear();
-            let found = self.select(host, None, facts, cursors, regexes)?;
+            let facts = Facts { method, method_bit: method_bit(method), path: None, fields };
+            let found = self.select(host, None, &facts, cursors, regexes)?;
             return Ok(found.map(|position| (position, path::Findings::default())));
         };
         let findings = if target.plain {
@@ -220,34 +224,68 @@ impl Router {
         } else {
             path::normalise(raw, self.model.settings.server.merge_slashes, normal)?
         };
-        let found = with_end(normal, |key| self.select(host, Some(key), facts, cursors, regexes))?;
+        let facts = Facts { method, method_bit: method_bit(method), path: None, fields };
+        let found = self.select_path(host, normal, &facts, cursors, regexes)?;
         let Some(position) = found else { return Ok(None) };
         if findings.ambiguous {
             path::lenient(normal, lenient).map_err(ambiguous)?;
-            let other = with_end(lenient, |key| self.select(host, Some(key), facts, cursors, regexes))?;
-            if other != Some(position) {
-                return Err(Reject::bad(
-                    Reason::AmbiguousPath,
-                    format!("another reading of the path, {lenient}, reaches another route"),
-                ));
-            }
+            self.reaches_the_same(position, host, lenient, facts, cursors, regexes)?;
         }
         Ok(Some((position, findings)))
     }
 
+    /// Refuses a request whose path, read leniently, reaches another route.
+    #[cold]
+    fn reaches_the_same(
+        &self,
+        position: u32,
+        host: Option<&[u8]>,
+        lenient: &mut String,
+        facts: Facts<'_>,
+        cursors: &mut Vec<Cursor>,
+        regexes: &mut RegexScratch,
+    ) -> Result<(), Reject> {
+        let other = self.select_path(host, lenient, &facts, cursors, regexes)?;
+        if other == Some(position) {
+            return Ok(());
+        }
+        Err(Reject::bad(
+            Reason::AmbiguousPath,
+            format!("another reading of the path, {lenient}, reaches another route"),
+        ))
+    }
+
+    /// [`Router::select`] for a path, whose end is marked meanwhile.
+    #[inline]
+    fn select_path(
+        &self,
+        host: Option<&[u8]>,
+        path: &mut String,
+        facts: &Facts<'_>,
+        cursors: &mut Vec<Cursor>,
+        regexes: &mut RegexScratch,
+    ) -> Result<Option<u32>, Reject> {
+        let length = path.len();
+        path.push_str(MARK);
+        let facts = Facts { path: path.get(..length), ..*facts };
+        let found = self.select(host, Some(path), &facts, cursors, regexes);
+        path.truncate(length);
+        found
+    }
+
     /// The position of the first route whose every condition holds. `key` is the path with its end
     /// marked; `None` is the target `*`.
+    #[inline]
     fn select(
         &self,
         host: Option<&[u8]>,
         key: Option<&str>,
-        facts: Facts<'_>,
+        facts: &Facts<'_>,
         cursors: &mut Vec<Cursor>,
         regexes: &mut RegexScratch,
     ) -> Result<Option<u32>, Reject> {
         regexes.begin();
-        let facts = Facts { path: key.and_then(|key| key.get(..key.len() - MARK.len())), ..facts };
-        self.open(host, key, &facts, cursors, regexes);
+        self.open(host, key, facts, cursors, regexes);
         let answer_405 = self.model.settings.server.method_not_allowed;
         let mut method_failed = false;
         let mut last = u32::MAX;
@@ -258,23 +296,23 @@ impl Router {
             }
             last = position;
             let Some(rule) = self.rules.get(position as usize) else { continue };
+            if rule.unconditional {
+                return Ok(Some(position));
+            }
             let method_accepted = rule.methods.accepts(facts.method, facts.method_bit);
             let route = || self.model.routes.get(position as usize);
-            if (method_accepted || answer_405) && rule.accepts_but_method(route, &facts, &self.regexes, regexes) {
+            if (method_accepted || answer_405) && rule.accepts_but_method(route, facts, &self.regexes, regexes) {
                 if method_accepted {
                     return Ok(Some(position));
                 }
                 method_failed = true;
             }
         }
-        if !method_failed {
-            return Ok(None);
-        }
-        self.open(host, key, &facts, cursors, regexes);
-        Err(self.method_not_allowed(&facts, cursors, regexes))
+        if method_failed { Err(self.method_not_allowed(host, key, facts, cursors, regexes)) } else { Ok(None) }
     }
 
     /// Collects the candidates of every tree that may hold a route for the request.
+    #[inline]
     fn open(
         &self,
         host: Option<&[u8]>,
@@ -284,19 +322,48 @@ impl Router {
         regexes: &mut RegexScratch,
     ) {
         cursors.clear();
-        self.hosts.each_tree(host, |tree| {
-            let Some(tree) = self.trees.get(tree as usize) else { return };
-            let mut open = |list| self.lists.open(list, facts, &self.regexes, regexes, cursors);
-            tree.wide().into_iter().for_each(&mut open);
-            if let Some(node) = key.and_then(|key| tree.deepest(key)) {
-                tree.lists(node).iter().copied().for_each(open);
-                lists::push(node.plain, cursors);
+        if let Some(host) = host {
+            if let Some(tree) = self.hosts.exact(host) {
+                self.open_tree(tree, key, facts, cursors, regexes);
             }
-        });
+            self.hosts.each_wildcard(host, |tree| self.open_tree(tree, key, facts, cursors, regexes));
+        }
+        if let Some(tree) = self.hosts.any() {
+            self.open_tree(tree, key, facts, cursors, regexes);
+        }
+    }
+
+    fn open_tree(
+        &self,
+        tree: TreeId,
+        key: Option<&str>,
+        facts: &Facts<'_>,
+        cursors: &mut Vec<Cursor>,
+        regexes: &mut RegexScratch,
+    ) {
+        let Some(tree) = self.trees.get(tree as usize) else { return };
+        if let Some(list) = tree.wide() {
+            self.lists.open(list, facts, &self.regexes, regexes, cursors);
+        }
+        if let Some(node) = key.and_then(|key| tree.deepest(key)) {
+            for &list in tree.lists(node) {
+                self.lists.open(list, facts, &self.regexes, regexes, cursors);
+            }
+            lists::push(node.plain, cursors);
+        }
     }
 
     /// The refusal that lists the methods of every route whose other conditions hold.
-    fn method_not_allowed(&self, facts: &Facts<'_>, cursors: &mut [Cursor], regexes: &mut RegexScratch) -> Reject {
+    #[cold]
+    fn method_not_allowed(
+        &self,
+        host: Option<&[u8]>,
+        key: Option<&str>,
+        facts: &Facts<'_>,
+        cursors: &mut Vec<Cursor>,
+        regexes: &mut RegexScratch,
+    ) -> Reject {
+        self.open(host, key, facts, cursors, regexes);
         let mut names: Vec<&str> = Vec::new();
         while let Some(position) = self.lists.next(cursors) {
             let (Some(rule), Some(route)) =
@@ -351,6 +418,16 @@ impl Scratch {
         Scratch::default()
     }
 
+    /// Brings a host into canonical form.
+    fn read_host(&mut self, written: &[u8]) -> Result<(), Reject> {
+        if written != self.written_host || written.is_empty() {
+            self.written_host.clear();
+            host::canonical_bytes(written, &mut self.host)?;
+            self.written_host.extend_from_slice(written);
+        }
+        Ok(())
+    }
+
     fn begin(&mut self, router: &Router) {
         let known = self.identity.as_ref().is_some_and(|identity| Arc::ptr_eq(&identity.0, &router.identity.0));
         if !known {
@@ -358,14 +435,6 @@ impl Scratch {
             self.identity = Some(router.identity.clone());
         }
     }
-}
-
-/// Runs a look-up with the path's end marked, and leaves the path as it was.
-fn with_end<T>(path: &mut String, look: impl FnOnce(&str) -> T) -> T {
-    path.push_str(MARK);
-    let found = look(path);
-    path.truncate(path.len() - MARK.len());
-    found
 }
 
 /// A path as it goes on the wire: never empty.

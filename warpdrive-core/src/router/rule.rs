@@ -32,6 +32,7 @@ pub(super) struct Facts<'a> {
 
 impl Rule {
     /// Whether every condition but the method holds.
+    #[inline]
     pub(super) fn accepts_but_method<'r>(
         &self,
         route: impl FnOnce() -> Option<&'r Route>,
