@@ -5,11 +5,16 @@ use std::fmt::Write;
 
 use warpdrive_core::Router;
 
-/// Compiles the configuration that `routes` writes.
-pub fn table(mut routes: impl FnMut(&mut String)) -> Router {
+/// Writes a configuration with one upstream.
+fn table(mut routes: impl FnMut(&mut String)) -> String {
     let mut config = String::from("[upstreams.a]\nport = 1\n");
     routes(&mut config);
-    match Router::from_toml(&config) {
+    config
+}
+
+/// Compiles a table.
+pub fn compile(config: &str) -> Router {
+    match Router::from_toml(config) {
         Ok(router) => router,
         Err(errors) => {
             eprintln!("{errors}");
@@ -19,7 +24,7 @@ pub fn table(mut routes: impl FnMut(&mut String)) -> Router {
 }
 
 /// Writes one route with these conditions.
-pub fn route(config: &mut String, conditions: &str) {
+fn route(config: &mut String, conditions: &str) {
     // Writing to a String cannot fail.
     let _ = write!(config, "[[routes]]\nupstream = \"a\"\n{conditions}\n");
 }
@@ -32,24 +37,24 @@ pub fn literal_path(number: usize) -> String {
 }
 
 /// Literal prefixes, one route each.
-pub fn literals(count: usize) -> Router {
+pub fn literals(count: usize) -> String {
     table(|config| (0..count).for_each(|n| route(config, &format!("path_prefix = \"{}\"", literal_path(n)))))
 }
 
 /// Anchored expressions on one host that begin alike.
-pub fn regexes(count: usize) -> Router {
+pub fn regexes(count: usize) -> String {
     table(|config| (0..count).for_each(|n| route(config, &format!("path_regex = \"^/items/[0-9]+/kind{n}$\""))))
 }
 
 /// Routes that differ in one header field's value alone.
-pub fn headers(count: usize) -> Router {
+pub fn headers(count: usize) -> String {
     table(|config| {
         (0..count).for_each(|n| route(config, &format!("header = {{ name = \"X-Tenant\", value = \"t{n}\" }}")))
     })
 }
 
 /// Hosts with three routes each, and prefixes without a host.
-pub fn hosts(hosts: usize, prefixes: usize) -> Router {
+pub fn hosts(hosts: usize, prefixes: usize) -> String {
     table(|config| {
         for n in 0..hosts {
             for path in ["/cable", "/sidekiq", "/"] {
@@ -61,7 +66,7 @@ pub fn hosts(hosts: usize, prefixes: usize) -> Router {
 }
 
 /// Prefixes nested in each other, with routes at each that fail on a header or a method.
-pub fn nested(depth: usize, failing: usize) -> Router {
+pub fn nested(depth: usize, failing: usize) -> String {
     table(|config| {
         let mut path = String::new();
         for level in 0..depth {

@@ -4,7 +4,7 @@
 
 use std::hint::black_box;
 
-use benches::{headers, hosts, literal_path, literals, nested, regexes};
+use benches::{compile, headers, hosts, literal_path, literals, nested, regexes};
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use warpdrive_core::{Fields, RequestView, Router, Scratch, oracle};
 
@@ -29,7 +29,7 @@ fn look_up(
 
 fn literal(criterion: &mut Criterion) {
     for size in [1, 10, 100, 1_000, 10_000, 100_000] {
-        let router = literals(size);
+        let router = compile(&literals(size));
         let step = (size / 64).max(1);
         let hit_paths: Vec<String> = (0..size).step_by(step).map(|n| format!("{}/items/7", literal_path(n))).collect();
         let hits: Vec<RequestView<'_>> =
@@ -61,7 +61,7 @@ fn literal(criterion: &mut Criterion) {
 
 fn regex(criterion: &mut Criterion) {
     for size in [10, 1_000] {
-        let router = regexes(size);
+        let router = compile(&regexes(size));
         let paths: Vec<String> = (0..10).map(|n| format!("/items/1234/kind{}", n * size / 10)).collect();
         let views: Vec<RequestView<'_>> = paths.iter().map(|path| RequestView::new("GET", path)).collect();
         look_up(criterion, "regex", "hit", size, &router, &views);
@@ -71,7 +71,7 @@ fn regex(criterion: &mut Criterion) {
 
 fn header(criterion: &mut Criterion) {
     for size in [10, 10_000] {
-        let router = headers(size);
+        let router = compile(&headers(size));
         let values: Vec<String> = (0..10).map(|n| format!("t{}", n * size / 10)).collect();
         let fields: Vec<[(&[u8], &[u8]); 3]> = values
             .iter()
@@ -85,7 +85,7 @@ fn header(criterion: &mut Criterion) {
 }
 
 fn host(criterion: &mut Criterion) {
-    let router = hosts(1_000, 100);
+    let router = compile(&hosts(1_000, 100));
     let names: Vec<String> = (0..64).map(|n| format!("host{}.example.com:8080", n * 15)).collect();
     let views: Vec<RequestView<'_>> =
         names.iter().map(|name| RequestView::new("GET", "/users/7").with_host(name)).collect();
@@ -94,7 +94,7 @@ fn host(criterion: &mut Criterion) {
 }
 
 fn deep(criterion: &mut Criterion) {
-    let router = nested(64, 16);
+    let router = compile(&nested(64, 16));
     let path: String = (0..64).map(|level| format!("/s{level}")).collect();
     look_up(criterion, "nested", "16 failing routes each", 64, &router, &[RequestView::new("GET", &path)]);
 }
