@@ -79,7 +79,7 @@ pub use host::{HostPattern, HostPatternError};
 pub use model::Model;
 pub use pattern::{HeaderCondition, HeaderTest, PathRegex, PathRule, PatternError};
 pub use reject::{Reason, Reject};
-pub use response::finish_response;
+pub use response::{finish_interim_response, finish_response};
 pub use router::{
     CompileError, Condition, Considered, Explanation, Fields, RequestView, RouteMatch, Router, Scratch, SelectError,
     oracle,

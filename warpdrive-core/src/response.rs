@@ -32,6 +32,13 @@ pub fn finish_response(route: &Route, public: &PublicOrigin, headers: &mut Heade
     }
 }
 
+/// Removes what an interim response (1xx) may not carry on: hop-by-hop fields, and what would say
+/// something about a body, which it has none of (RFC 9110 section 8.6, RFC 9112 section 6.1).
+pub fn finish_interim_response(headers: &mut HeaderMap) {
+    fields::remove_hop_by_hop(headers);
+    headers.remove(header::CONTENT_LENGTH);
+}
+
 /// The value with the prefix put back; `None` where it is to stay as it is: another site, a
 /// relative reference, or a path that is under the prefix already.
 fn under_prefix(value: &HeaderValue, prefix: &str, public: &PublicOrigin) -> Option<HeaderValue> {

@@ -93,5 +93,15 @@ pub(crate) const CONTROL_QUEUE: usize = 64;
 /// How often the control thread looks whether a retired snapshot is still in use.
 pub(crate) const RETIRE_CHECK: Duration = Duration::from_millis(500);
 
+/// Interim responses (1xx) that an instance may send for one request. Real ones are one or two.
+pub(crate) const INTERIM_RESPONSES: usize = 32;
+
+/// Bytes of interim responses that may wait for a client that reads slowly.
+pub(crate) const INTERIM_BYTES: usize = 64 * 1024;
+
+/// How long a body under `Expect: 100-continue` waits for an instance that says nothing, which is
+/// how long curl waits: not every server knows the field (RFC 9110 section 10.1.1).
+pub(crate) const EXPECT_WAIT: Duration = Duration::from_secs(1);
+
 /// What `Retry-After` of a 503 says, in seconds.
 pub(crate) const RETRY_AFTER_SECS: &str = "1";

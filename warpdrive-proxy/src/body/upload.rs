@@ -6,13 +6,15 @@ use std::fmt;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
+use tokio::time::{Sleep, sleep};
 
 use crate::client::Client;
+use crate::limits::EXPECT_WAIT;
 use crate::wire::Fault;
 
 /// Where a request body stands.
@@ -108,6 +110,8 @@ pub(crate) struct ClientBody {
     incoming: Incoming,
     client: Rc<Client>,
     limit: u64,
+    /// Ends the wait of a body that is held back for the instance's 100.
+    wait: Option<Pin<Box<Sleep>>>,
 }
 
 impl Upload {
@@ -116,7 +120,8 @@ impl Upload {
         if incoming.is_end_stream() {
             return Upload::Empty;
         }
-        Upload::Client(ClientBody { incoming, client: Rc::clone(client), limit: limit.unwrap_or(u64::MAX) })
+        let limit = limit.unwrap_or(u64::MAX);
+        Upload::Client(ClientBody { incoming, client: Rc::clone(client), limit, wait: None })
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -126,6 +131,9 @@ impl Upload {
 
 impl ClientBody {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, UploadFailure>>> {
+        if self.client.wire.interim.holds_body() {
+            ready!(self.poll_release(cx));
+        }
         let meter = &self.client.upload;
         let Poll::Ready(next) = Pin::new(&mut self.incoming).poll_frame(cx) else {
             meter.stage.set(UploadStage::WaitsForClient);
@@ -154,6 +162,18 @@ impl ClientBody {
                 Poll::Ready(None)
             }
         }
+    }
+
+    /// Ready when the instance has asked for the body, or has said nothing for so long that it will
+    /// not.
+    fn poll_release(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let interim = &self.client.wire.interim;
+        let wait = self.wait.get_or_insert_with(|| Box::pin(sleep(EXPECT_WAIT)));
+        if interim.poll_body(cx).is_pending() {
+            ready!(wait.as_mut().poll(cx));
+            interim.release_body();
+        }
+        Poll::Ready(())
     }
 
     fn end(&self) {

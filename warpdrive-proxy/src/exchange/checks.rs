@@ -55,13 +55,15 @@ fn expects_nothing_unknown(headers: &HeaderMap) -> bool {
 /// Makes the head say how the body is framed towards the instance.
 ///
 /// hyper's client takes a GET without a length for one without a body, so chunks are announced by
-/// hand. `Expect` ends here: hyper's server answers it when the instance takes the body.
+/// hand. `Expect` goes on where there is a body to wait for.
 pub(super) fn frame_body(
     head: &mut request::Parts,
     has_body: bool,
     max_body_bytes: Option<u64>,
 ) -> Result<(), Failure> {
-    head.headers.remove(EXPECT);
+    if !has_body || head.version == Version::HTTP_10 {
+        head.headers.remove(EXPECT);
+    }
     head.headers.remove(TRANSFER_ENCODING);
     let length = head
         .headers
@@ -166,7 +168,10 @@ mod tests {
         let mut chunked = head(&[("transfer-encoding", "chunked"), ("expect", "100-continue")]);
         frame_body(&mut chunked, true, None).unwrap();
         assert_eq!(chunked.headers["transfer-encoding"], "chunked");
-        assert!(!chunked.headers.contains_key("expect"));
+        assert!(chunked.headers.contains_key("expect"));
+        let mut bodiless = head(&[("expect", "100-continue")]);
+        frame_body(&mut bodiless, false, None).unwrap();
+        assert!(!bodiless.headers.contains_key("expect"));
         let mut sized = head(&[("content-length", "5")]);
         frame_body(&mut sized, true, Some(5)).unwrap();
         assert!(!sized.headers.contains_key("transfer-encoding"));

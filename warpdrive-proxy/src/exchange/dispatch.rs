@@ -1,9 +1,14 @@
 //! Getting a request to an instance: choice, connection, fail-over and the one retry.
 
+use std::future::poll_fn;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Poll;
 
-use http::{Method, Request, Response, StatusCode};
+use http::header::EXPECT;
+use http::{Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
+use hyper::ext::on_informational;
 
 use super::decide::Decision;
 use super::{Exchange, Stopped};
@@ -77,8 +82,9 @@ impl Exchange {
             };
             // A copy costs; it is made only where it may be used.
             let copy = (link.is_reused() && !search.resent && may_repeat(&request)).then(|| copy(&request));
+            self.expect_interim(&mut request).await;
             let limit = decision.limits.read_timeout;
-            match link.send(request, &client.upload, limit).await {
+            match link.send(request, client, limit).await {
                 Ok(response) => {
                     return Ok(Sent { response, link, lease });
                 }
@@ -91,6 +97,21 @@ impl Exchange {
             }
         }
         Err(search.last_failure.unwrap_or_else(no_instance).into())
+    }
+
+    /// Passes the instance's interim responses on, and holds the body back where the client waits
+    /// for one. RFC 9110 section 15.2: a client of HTTP/1.0 gets none.
+    async fn expect_interim(&self, request: &mut Request<Upload>) {
+        if self.version == Version::HTTP_10 {
+            return;
+        }
+        let waker = poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
+        let wire = Arc::clone(&self.client().wire);
+        wire.interim.expect(request.headers().contains_key(EXPECT));
+        on_informational(request, move |response| {
+            wire.interim.receive(response.status(), response.headers());
+            waker.wake_by_ref();
+        });
     }
 
     /// An idle connection to the instance, or a new one.

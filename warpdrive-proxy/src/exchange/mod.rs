@@ -8,6 +8,7 @@ mod dispatch;
 mod respond;
 mod underway;
 
+use std::future::poll_fn;
 use std::rc::Rc;
 
 use http::header::{ACCEPT, CONNECTION};
@@ -163,6 +164,10 @@ impl Exchange {
         checks::frame_body(&mut head, has_body, max_body_bytes)?;
         let upload = Upload::new(incoming, self.client(), max_body_bytes);
         let sent = self.dispatch(&decision, Request::from_parts(head, upload)).await?;
+        let interim = &self.client().wire.interim;
+        if interim.is_pending() {
+            poll_fn(|cx| interim.poll_drained(cx)).await;
+        }
         checks::response(&sent.response, decision.upgrade)?;
         Ok(respond::Answered { decision, sent, on_upgrade })
     }

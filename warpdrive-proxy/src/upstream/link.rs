@@ -16,7 +16,8 @@ use tokio::time::Instant;
 use super::connect::{ConnectError, Endpoint, connect};
 use super::io::Progress;
 use crate::alarm::Alarm;
-use crate::body::{Upload, UploadMeter, UploadStage};
+use crate::body::{Upload, UploadStage};
+use crate::client::Client;
 use crate::limits::UPSTREAM_BUFFER_BYTES;
 
 /// A connection to an instance, used by one exchange at a time. Dropped, it is closed at once.
@@ -97,7 +98,7 @@ impl Link {
     pub(crate) async fn send(
         &mut self,
         request: Request<Upload>,
-        meter: &UploadMeter,
+        client: &Client,
         limit: Duration,
     ) -> Result<Response<Incoming>, Lost> {
         let sent = Instant::now();
@@ -118,7 +119,10 @@ impl Link {
                     }
                 }));
             }
-            let stage = meter.stage();
+            if client.wire.interim.is_flooded() {
+                return Poll::Ready(Err(Lost::Nonsense));
+            }
+            let stage = client.upload.stage();
             let deadline = match stage {
                 // Nobody wakes this future when that ends, so it looks again in time.
                 UploadStage::WaitsForClient => Instant::now() + limit,

@@ -4,6 +4,7 @@
 //! for a body or for a client that stops reading. So its own times are off and the wire beneath it
 //! keeps all of them with one [`Alarm`].
 
+mod interim;
 mod request_line;
 mod state;
 
@@ -99,6 +100,11 @@ pub(crate) struct Wire {
     blocked_since: Option<Instant>,
     linger: Option<Linger>,
     ended: bool,
+    /// hyper has written something since it last had nothing to write: its next bytes may be the
+    /// rest of a message.
+    inside_message: bool,
+    /// Interim responses that are being written.
+    interim: Vec<u8>,
 }
 
 impl Wire {
@@ -115,6 +121,8 @@ impl Wire {
             blocked_since: None,
             linger: None,
             ended: false,
+            inside_message: false,
+            interim: Vec::new(),
         }
     }
 
@@ -232,6 +240,26 @@ impl Wire {
         }
     }
 
+    /// Writes interim responses. Ready when none is left; only where hyper is between messages.
+    fn poll_interim(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.interim.is_empty() || self.state.interim.take(&mut self.interim) {
+            let result = Pin::new(&mut self.stream).poll_write(cx, &self.interim);
+            match ready!(self.wrote(cx, result))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                written => drop(self.interim.drain(..written)),
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_before_message(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !self.inside_message && self.state.interim.is_pending() {
+            ready!(self.poll_interim(cx))?;
+        }
+        self.inside_message = true;
+        Poll::Ready(Ok(()))
+    }
+
     fn wrote(&mut self, cx: &mut Context<'_>, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         match result {
             Poll::Ready(Ok(bytes)) => {
@@ -285,6 +313,7 @@ impl AsyncRead for Wire {
 impl AsyncWrite for Wire {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let wire = self.get_mut();
+        ready!(wire.poll_before_message(cx))?;
         wire.note_bare_answer(bytes);
         let result = Pin::new(&mut wire.stream).poll_write(cx, bytes);
         wire.wrote(cx, result)
@@ -296,6 +325,7 @@ impl AsyncWrite for Wire {
         pieces: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let wire = self.get_mut();
+        ready!(wire.poll_before_message(cx))?;
         wire.note_bare_answer(pieces.first().map_or(&[], |piece| piece));
         let result = Pin::new(&mut wire.stream).poll_write_vectored(cx, pieces);
         wire.wrote(cx, result)
@@ -316,6 +346,10 @@ impl AsyncWrite for Wire {
             let now = Instant::now();
             wire.silent_since = Some(now);
             let _ = wire.alarm.poll(cx, now + wire.times.keepalive);
+        }
+        wire.inside_message = false;
+        if wire.state.interim.is_pending() {
+            return wire.poll_interim(cx);
         }
         Poll::Ready(Ok(()))
     }

@@ -4,6 +4,8 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicU32, AtomicU64};
 use std::time::Duration;
 
+use super::interim::Interim;
+
 /// Why a wire ended the connection by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
@@ -35,6 +37,7 @@ pub(crate) struct WireState {
     bare_status: AtomicU16,
     cut_hard: AtomicBool,
     tunnel: AtomicBool,
+    pub(crate) interim: Interim,
 }
 
 impl WireState {
@@ -45,6 +48,7 @@ impl WireState {
         self.response_buffered.store(false, Relaxed);
         self.body_open.store(has_body, Relaxed);
         self.set_body_timeout(body_timeout);
+        self.interim.begin();
     }
 
     /// The time of the route, once it is known.

@@ -8,6 +8,7 @@
 )]
 
 mod instance;
+mod interim;
 mod support;
 
 mod bodies;
