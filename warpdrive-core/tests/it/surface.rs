@@ -1,7 +1,7 @@
 //! What an embedder relies on.
 
 use http::Request;
-use warpdrive_core::{RequestView, Router, Scratch, SelectError};
+use warpdrive_core::{Fields, RequestView, Router, Scratch, SelectError, oracle};
 
 const TWO: &str = r#"
     [upstreams.api]
@@ -53,6 +53,52 @@ fn one_scratch_serves_several_routers() {
             let found = router.route(&RequestView::new("GET", target), &mut scratch).unwrap();
             assert_eq!(found.unwrap().route().number, 8);
             assert!(router.route(&RequestView::new("GET", other), &mut scratch).unwrap().is_none());
+        }
+    }
+}
+
+/// Expressions too large for anything but an automaton that is built while it runs, and kept in
+/// the scratch: with another router's states it would answer for that one.
+#[test]
+fn one_routers_states_are_not_lent_to_another() {
+    let table = |expression: &str| {
+        let route = format!("[[routes]]\npath_regex = \"{expression}\"\nupstream = \"a\"\n");
+        Router::from_toml(&format!("[upstreams.a]\nport = 1\n{route}")).unwrap()
+    };
+    let one = table("[a-z]{20,60}([a-f]{20,60}|[g-z]{10,90})+[0-4]{3}$");
+    let two = table("([0-9]{2,50}[a-m]{1,20}|[0-9n-z]{30,60})+[7-9]$");
+    let (path_one, path_two) = (format!("/{}123", "abcdef".repeat(30)), format!("/{}9", "12abcd".repeat(30)));
+    let mut scratch = Scratch::new();
+    for _ in 0..3 {
+        for (router, own, other) in [(&one, &path_one, &path_two), (&two, &path_two, &path_one)] {
+            assert!(router.route(&RequestView::new("GET", own), &mut scratch).unwrap().is_some());
+            assert!(router.route(&RequestView::new("GET", other), &mut scratch).unwrap().is_none());
+        }
+    }
+}
+
+/// So many header routes at so many nested prefixes that their lists are no longer copied.
+#[test]
+fn a_table_too_large_to_copy_its_lists() {
+    let mut config = String::from("[upstreams.a]\nport = 1\n");
+    let mut route = |conditions: String| config.push_str(&format!("[[routes]]\nupstream = \"a\"\n{conditions}\n"));
+    for number in 0..1_500 {
+        route(format!("path_prefix = \"/a\"\nheader = {{ name = \"x-flag\", value = \"{number}\" }}"));
+    }
+    for number in 0..400 {
+        route(format!("path_prefix = \"/a/{number}\"\nmethods = [\"GET\"]"));
+        route(format!("path_exact = \"/a/{number}/{number}\"\nmethods = [\"PUT\"]"));
+    }
+    let router = Router::from_toml(&config).unwrap();
+    let mut scratch = Scratch::new();
+    for number in (0..400).step_by(9) {
+        let target = format!("/a/{number}/{number}");
+        let flag = number.to_string();
+        for (method, fields) in [("GET", true), ("GET", false), ("PUT", true), ("PUT", false), ("POST", true)] {
+            let pairs: [(&[u8], &[u8]); 1] = [(b"x-flag", if fields { flag.as_bytes() } else { b"none" })];
+            let view = RequestView::new(method, &target).with_fields(Fields::Pairs(&pairs));
+            let found = router.route(&view, &mut scratch).unwrap().map(|found| found.route().number);
+            assert_eq!(Ok(found), oracle::first_match(router.model(), &view), "{method} {target} {fields}");
         }
     }
 }
