@@ -67,6 +67,7 @@ mod path;
 mod pattern;
 mod reject;
 mod response;
+mod retry;
 mod router;
 mod target;
 
@@ -80,6 +81,7 @@ pub use model::Model;
 pub use pattern::{HeaderCondition, HeaderTest, PathRegex, PathRule, PatternError};
 pub use reject::{Reason, Reject};
 pub use response::{finish_interim_response, finish_response};
+pub use retry::RetryBudget;
 pub use router::{
     CompileError, Condition, Considered, Explanation, Fields, RequestView, RouteMatch, Router, Scratch, SelectError,
     oracle,
