@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use arc_swap::Cache;
 use hyper::server::conn::http1;
+use warpdrive_core::RetryBudget;
 
 use crate::limits::{CLIENT_BUFFER_BYTES, FREE_HEADER_FIELDS, HEAD_BYTES};
 use crate::snapshot::{Live, Snapshot};
@@ -32,6 +33,8 @@ pub(crate) struct ViewUpstream {
     pub(crate) state: Arc<UpstreamState>,
     /// One for each instance, in the model's order.
     pub(crate) pools: Vec<Rc<Pool>>,
+    /// This worker's own: no other is asked for each request.
+    pub(crate) retries: RefCell<RetryBudget>,
 }
 
 /// Gives the current [`View`] of a worker, made anew when the snapshot has changed.
@@ -85,6 +88,7 @@ impl View {
                             .clone()
                     })
                     .collect(),
+                retries: RefCell::default(),
             })
             .collect();
         let server = snapshot.server();

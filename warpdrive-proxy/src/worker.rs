@@ -214,6 +214,11 @@ impl Worker {
         kept.1.clone()
     }
 
+    /// The second of the last request, since 1970: a clock that costs nothing.
+    pub(crate) fn second(&self) -> u64 {
+        u64::try_from(self.request_start.borrow().0 / 1000).unwrap_or(u64::MAX)
+    }
+
     /// hyper or the wire refused what was no request; there is no access-log line for it.
     pub(crate) fn note_bare_answer(&self, client: IpAddr, status: u16) {
         if let Some(left_out) = self.warnings.bare_answer.pass() {

@@ -1,5 +1,6 @@
 //! Getting a request to an instance: choice, connection, fail-over and the one retry.
 
+use std::cell::RefCell;
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use http::header::EXPECT;
 use http::{Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use hyper::ext::on_informational;
+use warpdrive_core::RetryBudget;
 
 use super::decide::Decision;
 use super::{Exchange, Stopped};
@@ -25,6 +27,7 @@ pub(super) struct Sent {
 
 /// How far the search for an instance has come.
 struct Search<'a> {
+    retries: &'a RefCell<RetryBudget>,
     pools: &'a [Rc<Pool>],
     /// The instance whose turn it is.
     first: usize,
@@ -45,6 +48,11 @@ impl<'a> Search<'a> {
         let place = (self.first + self.given_up) % self.pools.len();
         self.pools.get(place)
     }
+
+    /// Whether an instance is left that was not tried.
+    fn has_another(&self) -> bool {
+        self.given_up + 1 < self.pools.len()
+    }
 }
 
 impl Exchange {
@@ -58,7 +66,10 @@ impl Exchange {
         let Some(upstream) = self.view.upstreams.get(decision.upstream) else {
             return Err(no_instance().into());
         };
+        let second = client.worker.second();
+        upstream.retries.borrow_mut().count_request(second);
         let mut search = Search {
+            retries: &upstream.retries,
             pools: &upstream.pools,
             first: upstream.state.next_turn(),
             given_up: 0,
@@ -81,7 +92,8 @@ impl Exchange {
                 }
             };
             // A copy costs; it is made only where it may be used.
-            let copy = (link.is_reused() && !search.resent && may_repeat(&request)).then(|| copy(&request));
+            let may_help = link.is_reused() || search.has_another();
+            let copy = (may_help && !search.resent && may_repeat(&request)).then(|| copy(&request));
             self.expect_interim(&mut request).await;
             let limit = decision.limits.read_timeout;
             match link.send(request, client, limit).await {
@@ -157,6 +169,27 @@ impl Exchange {
         })
     }
 
+    /// The copy to send, where there is one and the budget allows it: on another instance if there
+    /// is any.
+    fn resend(
+        &self,
+        search: &mut Search<'_>,
+        copy: Option<Request<Upload>>,
+        failure: Failure,
+    ) -> Result<Request<Upload>, Failure> {
+        let Some(copy) = copy else { return Err(failure) };
+        if !search.retries.borrow_mut().try_retry(self.client().worker.second()) {
+            return Err(failure);
+        }
+        search.fresh = true;
+        search.resent = true;
+        if search.pools.len() > 1 {
+            search.given_up += 1;
+            search.last_failure = Some(failure);
+        }
+        Ok(copy)
+    }
+
     /// The request to send once more, or the failure that this loss is.
     fn recover(
         &self,
@@ -175,28 +208,18 @@ impl Exchange {
                 search.fresh = true;
                 Ok(*request)
             }
-            Lost::Unanswered => {
-                let Some(copy) = copy else {
-                    return Err(closed());
-                };
-                search.fresh = true;
-                search.resent = true;
-                if search.pools.len() > 1 {
-                    search.given_up += 1;
-                    search.last_failure = Some(closed());
-                }
-                Ok(copy)
+            // With one instance alone only an old connection is a reason to believe in another try.
+            Lost::Unanswered if link.is_reused() || search.has_another() => self.resend(search, copy, closed()),
+            Lost::Unanswered => Err(closed()),
+            Lost::FirstByteTimeout => {
+                let copy = copy.filter(|copy| search.has_another() && is_plain_read(copy));
+                self.resend(search, copy, first_byte_timeout())
             }
             Lost::Broken => Err(closed()),
             Lost::Nonsense => Err(Failure::new(
                 StatusCode::BAD_GATEWAY,
                 "upstream_invalid_response",
                 "The application sent something that is no HTTP response.",
-            )),
-            Lost::FirstByteTimeout => Err(Failure::new(
-                StatusCode::GATEWAY_TIMEOUT,
-                "upstream_first_byte_timeout",
-                "The application did not answer in time.",
             )),
             Lost::StoppedReading => Err(Failure::new(
                 StatusCode::GATEWAY_TIMEOUT,
@@ -205,6 +228,11 @@ impl Exchange {
             )),
         }
     }
+}
+
+/// Asks for something and brings nothing: a slow instance does no harm twice.
+fn is_plain_read(request: &Request<Upload>) -> bool {
+    request.body().is_empty() && matches!(*request.method(), Method::GET | Method::HEAD)
 }
 
 /// Idempotent by definition, and with nothing that a first attempt could have used up.
@@ -219,6 +247,14 @@ fn copy(request: &Request<Upload>) -> Request<Upload> {
     *copy.uri_mut() = request.uri().clone();
     *copy.headers_mut() = request.headers().clone();
     copy
+}
+
+fn first_byte_timeout() -> Failure {
+    Failure::new(
+        StatusCode::GATEWAY_TIMEOUT,
+        "upstream_first_byte_timeout",
+        "The application did not answer in time.",
+    )
 }
 
 fn closed() -> Failure {

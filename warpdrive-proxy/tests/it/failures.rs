@@ -56,6 +56,62 @@ fn an_upstream_that_closes_without_an_answer_is_502_for_any_method() {
 }
 
 #[test]
+fn a_first_use_that_dies_is_tried_once_on_another_instance() {
+    let dying = || {
+        Instance::start(|peer, notes| {
+            notes.request(peer);
+        })
+    };
+    let (one, two) = (dying(), Instance::echo());
+    let mut proxy = Running::before(&[one.address, two.address], "", "");
+    for _ in 0..4 {
+        assert_eq!(proxy.get("/").status(), 200);
+    }
+    let attempts: Vec<String> = (0..4).map(|_| value(&proxy.line(), "attempts").to_owned()).collect();
+    assert!(attempts.contains(&"2".to_owned()) && attempts.contains(&"1".to_owned()), "{attempts:?}");
+    // A request with a body, or one that is not idempotent, is not sent twice.
+    let post = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n";
+    let statuses = [proxy.ask(post).status(), proxy.ask(post).status()];
+    assert!(statuses.contains(&502) && statuses.contains(&200), "{statuses:?}");
+    // Once is once: two instances that die give the client the failure.
+    let (one, two, three) = (dying(), dying(), dying());
+    let proxy = Running::before(&[one.address, two.address, three.address], "", "");
+    assert_page(&proxy.get("/"), 502, "upstream_closed");
+    assert_eq!(one.heads().len() + two.heads().len() + three.heads().len(), 2);
+}
+
+#[test]
+fn an_instance_that_does_not_answer_in_time_is_left_for_another_by_a_plain_read() {
+    let silent = Instance::start(|peer, notes| {
+        notes.request(peer);
+        // Until the proxy gives up.
+        peer.rest();
+    });
+    let instance = Instance::echo();
+    let mut proxy = Running::before(&[silent.address, instance.address], "read_timeout_secs = 0.3", "");
+    for _ in 0..2 {
+        assert_eq!(proxy.get("/").text(), "GET / HTTP/1.1\n");
+    }
+    let attempts = [value(&proxy.line(), "attempts").to_owned(), value(&proxy.line(), "attempts").to_owned()];
+    assert!(attempts.contains(&"2".to_owned()), "{attempts:?}");
+    let delete = "DELETE / HTTP/1.1\r\nHost: a\r\n\r\n";
+    let statuses = [proxy.ask(delete).status(), proxy.ask(delete).status()];
+    assert!(statuses.contains(&504) && statuses.contains(&200), "{statuses:?}");
+}
+
+#[test]
+fn retries_are_held_to_the_budget() {
+    let dying = Instance::start(|peer, notes| {
+        notes.request(peer);
+    });
+    let instance = Instance::echo();
+    let proxy = Running::before(&[dying.address, instance.address], "worker_threads = 1", "");
+    let failed = (0..60).filter(|_| proxy.get("/").status() == 502).count();
+    // Thirty meet the instance that dies; ten to twelve of them may be sent again.
+    assert!((16..=20).contains(&failed), "{failed} of 60");
+}
+
+#[test]
 fn nonsense_from_an_upstream_is_502() {
     for answer in [
         "SSH-2.0-OpenSSH_9.2\r\n\r\n",
