@@ -218,6 +218,19 @@ pub struct MiddlewareSettings {
     pub gzip_compression_enabled: bool,
     /// Writes one access-log line a request.
     pub log_requests: bool,
+    /// How a line is written.
+    pub log_format: LogFormat,
+}
+
+/// How an access-log line is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum LogFormat {
+    /// `key=value` pairs.
+    #[default]
+    Text,
+    /// One JSON object.
+    Json,
 }
 
 impl Default for MiddlewareSettings {
@@ -227,6 +240,7 @@ impl Default for MiddlewareSettings {
             x_sendfile_enabled: false,
             gzip_compression_enabled: false,
             log_requests: true,
+            log_format: LogFormat::Text,
         }
     }
 }

@@ -12,7 +12,7 @@ use super::inactive;
 use super::reader::{Environment, Keys, Raw, Section};
 use crate::auth::AdminToken;
 use crate::client::TrustedProxies;
-use crate::model::{CacheSettings, MiddlewareSettings, PostgresSettings, ServerSettings, TlsSettings};
+use crate::model::{CacheSettings, LogFormat, MiddlewareSettings, PostgresSettings, ServerSettings, TlsSettings};
 
 /// Reads `[server]`. `simple` is the mode without a file, whose users sit behind a platform's
 /// balancer and trust private peers.
@@ -256,6 +256,15 @@ pub(super) fn middleware(
     let mut section = Section::new(keys, environment, "WARPDRIVE_MIDDLEWARE_");
     flag(&mut section, "forward_headers", &mut middleware.forward_headers, report);
     flag(&mut section, "log_requests", &mut middleware.log_requests, report);
+    if let Some(raw) = section.take("log_format")
+        && let Some(text) = raw.text(report)
+    {
+        match text.as_str() {
+            "text" => middleware.log_format = LogFormat::Text,
+            "json" => middleware.log_format = LogFormat::Json,
+            other => drop(raw.bad::<()>(&format!("there is no format `{other}`"), "write `text` or `json`", report)),
+        }
+    }
     for (key, effect) in [
         ("x_sendfile_enabled", "files that an upstream names are not served"),
         ("gzip_compression_enabled", "responses go out as the upstream sent them"),
