@@ -9,7 +9,9 @@ use warpdrive_core::Router;
 use warpdrive_core::config::{Source, load};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    println!("| table | routes | read, ms | compile, ms | model, bytes a route | index, bytes a route | index in all, MB |");
+    println!(
+        "| table | routes | read, ms | compile, ms | model, bytes a route | index, bytes a route | index in all, MB |"
+    );
     println!("|---|---|---|---|---|---|---|");
     let mut tables = vec![("mission: ten routes".to_owned(), literals(10))];
     for size in [1_000, 10_000, 100_000] {

@@ -69,11 +69,15 @@ pub(crate) const CONNECT_RETRY: (Duration, Duration) = (Duration::from_millis(1)
 /// tunnel owns memory only for what the other side has not taken yet.
 pub(crate) const TUNNEL_READ_BYTES: usize = 16 * 1024;
 
-/// The longest access-log line in bytes. The target is cut first.
+/// The longest access-log line in bytes: follows from the two below.
+#[cfg(test)]
 pub(crate) const LOG_LINE_BYTES: usize = 8 * 1024;
 
-/// The longest target in an access-log line in bytes.
+/// The longest target in an access-log line in bytes, as written there.
 pub(crate) const LOG_TARGET_BYTES: usize = 4 * 1024;
+
+/// The longest other value in an access-log line in bytes, as written there.
+pub(crate) const LOG_VALUE_BYTES: usize = 512;
 
 /// A worker hands its log lines on when it has gathered this much.
 pub(crate) const LOG_UNIT_BYTES: usize = 16 * 1024;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use arc_swap::Cache;
 use hyper::server::conn::http1;
 use warpdrive_core::RetryBudget;
+use warpdrive_core::model::LogFormat;
 
 use crate::limits::{CLIENT_BUFFER_BYTES, FREE_HEADER_FIELDS, HEAD_BYTES};
 use crate::snapshot::{Live, Snapshot};
@@ -25,6 +26,7 @@ pub(crate) struct View {
     /// How hyper serves client connections.
     pub(crate) http: http1::Builder,
     pub(crate) log_requests: bool,
+    pub(crate) log_format: LogFormat,
 }
 
 /// One upstream of a view.
@@ -102,6 +104,7 @@ impl View {
             },
             http: http_settings(server.max_header_fields),
             log_requests: snapshot.router.model().settings().middleware.log_requests,
+            log_format: snapshot.router.model().settings().middleware.log_format,
             snapshot,
         }
     }

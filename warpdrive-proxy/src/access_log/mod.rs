@@ -1,23 +1,28 @@
 //! One line a request: who asked, what came of it, and how long it took.
 
 mod line;
+mod secrets;
+mod timestamp;
 mod writer;
 
-use std::fmt;
 use std::net::IpAddr;
 use std::rc::Rc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
+use http::uri::PathAndQuery;
 use http::{HeaderValue, Method, Uri, Version};
 use tokio::time::Instant;
 
-use line::{Line, Timestamp};
+use line::Line;
+use timestamp::Timestamp;
+use warpdrive_core::model::LogFormat;
 pub use writer::AccessLog;
 pub(crate) use writer::{LogBuffer, LogThread, LogUnits};
 
 /// What an access-log line will say. Filled while the exchange goes on.
 #[derive(Debug)]
 pub(crate) struct Record {
+    pub(crate) format: LogFormat,
     pub(crate) started: Instant,
     pub(crate) client: IpAddr,
     pub(crate) method: Method,
@@ -39,6 +44,10 @@ pub(crate) struct Record {
     pub(crate) instance: Option<Rc<str>>,
     /// The number of the route, from 1.
     pub(crate) route: Option<u32>,
+    /// How long the last connect to an instance took; `None` where an idle connection was used.
+    pub(crate) connected_in: Option<Duration>,
+    /// From sending the request to an instance to the head of its response.
+    pub(crate) first_byte_in: Option<Duration>,
     /// Connections tried or used.
     pub(crate) attempts: u32,
     /// Why it did not go well.
@@ -51,49 +60,33 @@ impl Record {
     /// no header field but the request id, and the query filtered.
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
         let took = self.started.elapsed();
-        let mut line = Line::begin(out);
-        let began = SystemTime::now().checked_sub(took);
-        line.plain("time", Timestamp(began.unwrap_or(SystemTime::UNIX_EPOCH)));
-        line.plain("client", self.client);
-        line.text("method", self.method.as_str().as_bytes());
-        match self.target.path_and_query() {
-            Some(target) => line.target("target", target.as_str()),
-            None => line.text("target", b"-"),
-        }
-        line.plain("protocol", protocol(self.version));
-        line.plain("status", self.status);
-        line.plain("sent", self.sent);
-        line.plain("received", self.received);
-        line.plain("wire_in", self.wire_in);
-        line.plain("wire_out", self.wire_out);
-        line.milliseconds("ms", took);
-        line.text("upstream", dash(self.upstream.as_deref()));
-        line.text("instance", dash(self.instance.as_deref()));
-        line.plain("route", OrDash(self.route));
-        line.plain("attempts", self.attempts);
-        line.plain("reason", self.reason.unwrap_or("-"));
-        line.text("id", self.request_id.as_ref().map_or(b"-", |id| id.as_bytes()));
+        let began = SystemTime::now().checked_sub(took).unwrap_or(SystemTime::UNIX_EPOCH);
+        let mut line = Line::begin(out, self.format);
+        line.word("time", Some(Timestamp(began)));
+        line.word("client", Some(self.client));
+        line.text("method", Some(self.method.as_str().as_bytes()));
+        line.target("target", self.target.path_and_query().map(PathAndQuery::as_str));
+        line.word("protocol", Some(protocol(self.version)));
+        line.number("status", Some(self.status));
+        line.number("sent", Some(self.sent));
+        line.number("received", Some(self.received));
+        line.number("wire_in", Some(self.wire_in));
+        line.number("wire_out", Some(self.wire_out));
+        line.milliseconds("ms", Some(took));
+        line.milliseconds("connect_ms", self.connected_in);
+        line.milliseconds("first_byte_ms", self.first_byte_in);
+        line.text("upstream", self.upstream.as_deref().map(str::as_bytes));
+        line.text("instance", self.instance.as_deref().map(str::as_bytes));
+        line.number("route", self.route);
+        line.number("attempts", Some(self.attempts));
+        line.word("reason", self.reason);
+        line.text("id", self.request_id.as_ref().map(HeaderValue::as_bytes));
         line.end();
     }
 }
 
 fn protocol(version: Version) -> &'static str {
     if version == Version::HTTP_10 { "HTTP/1.0" } else { "HTTP/1.1" }
-}
-
-fn dash(text: Option<&str>) -> &[u8] {
-    text.unwrap_or("-").as_bytes()
-}
-
-struct OrDash<T>(Option<T>);
-
-impl<T: fmt::Display> fmt::Display for OrDash<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
-            Some(value) => value.fmt(f),
-            None => f.write_str("-"),
-        }
-    }
 }
 
 #[cfg(test)]
@@ -116,6 +109,9 @@ mod tests {
             upstream: Some("app".into()),
             instance: Some("127.0.0.1:3000".into()),
             route: Some(2),
+            format: LogFormat::Text,
+            connected_in: None,
+            first_byte_in: Some(Duration::from_micros(1_500)),
             attempts: 1,
             reason: None,
             request_id: Some(HeaderValue::from_static("abc")),
@@ -127,10 +123,28 @@ mod tests {
         assert_eq!(
             keys,
             [
-                "time", "client", "method", "target", "protocol", "status", "sent", "received", "wire_in", "wire_out",
-                "ms", "upstream", "instance", "route", "attempts", "reason", "id"
+                "time",
+                "client",
+                "method",
+                "target",
+                "protocol",
+                "status",
+                "sent",
+                "received",
+                "wire_in",
+                "wire_out",
+                "ms",
+                "connect_ms",
+                "first_byte_ms",
+                "upstream",
+                "instance",
+                "route",
+                "attempts",
+                "reason",
+                "id"
             ]
         );
+        assert!(text.contains(" connect_ms=- first_byte_ms=1.500 upstream=app "));
         assert!(text.contains(" target=\"/a?token=[FILTERED]&x=2\" "));
         assert!(text.contains(" instance=127.0.0.1:3000 route=2 attempts=1 reason=- id=abc\n"));
     }

@@ -10,6 +10,7 @@ use http::header::EXPECT;
 use http::{Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use hyper::ext::on_informational;
+use tokio::time::Instant;
 use warpdrive_core::RetryBudget;
 
 use super::decide::Decision;
@@ -82,6 +83,7 @@ impl Exchange {
             client.with_record(|record| {
                 record.attempts += 1;
                 record.instance = Some(Rc::clone(pool.label()));
+                record.connected_in = None;
             });
             let mut link = match self.link(decision, pool, search.fresh).await {
                 Ok(link) => link,
@@ -98,6 +100,7 @@ impl Exchange {
             let limit = decision.limits.read_timeout;
             match link.send(request, client, limit).await {
                 Ok(response) => {
+                    client.with_record(|record| record.first_byte_in = Some(link.waited()));
                     return Ok(Sent { response, link, lease });
                 }
                 Err(lost) => {
@@ -131,7 +134,10 @@ impl Exchange {
         if !fresh && let Some(link) = pool.check_out() {
             return Ok(link);
         }
-        let error = match Link::open(pool.endpoint(), decision.limits.connect_timeout).await {
+        let begun = Instant::now();
+        let opened = Link::open(pool.endpoint(), decision.limits.connect_timeout).await;
+        self.client().with_record(|record| record.connected_in = Some(begun.elapsed()));
+        let error = match opened {
             Ok(link) => return Ok(link),
             Err(error) => error,
         };
@@ -250,11 +256,7 @@ fn copy(request: &Request<Upload>) -> Request<Upload> {
 }
 
 fn first_byte_timeout() -> Failure {
-    Failure::new(
-        StatusCode::GATEWAY_TIMEOUT,
-        "upstream_first_byte_timeout",
-        "The application did not answer in time.",
-    )
+    Failure::new(StatusCode::GATEWAY_TIMEOUT, "upstream_first_byte_timeout", "The application did not answer in time.")
 }
 
 fn closed() -> Failure {

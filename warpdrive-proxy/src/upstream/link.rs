@@ -28,6 +28,7 @@ pub(crate) struct Link {
     progress: Arc<Progress>,
     alarm: Alarm,
     reused: bool,
+    sent_at: Option<Instant>,
 }
 
 /// Why there is no response.
@@ -65,7 +66,7 @@ impl Link {
         let task = tokio::task::spawn_local(async move {
             let _ = connection.with_upgrades().await;
         });
-        Ok(Link { sender, task, progress, alarm: Alarm::new(), reused: false })
+        Ok(Link { sender, task, progress, alarm: Alarm::new(), reused: false, sent_at: None })
     }
 
     /// Whether a request may be sent now.
@@ -87,6 +88,11 @@ impl Link {
         &mut self.alarm
     }
 
+    /// The time since the last request was sent.
+    pub(crate) fn waited(&self) -> Duration {
+        self.sent_at.map_or(Duration::ZERO, |sent| sent.elapsed())
+    }
+
     /// Sends a request and waits for the head of its response.
     ///
     /// `limit` is counted from the last byte of the request that the kernel took. While the client
@@ -102,6 +108,7 @@ impl Link {
         limit: Duration,
     ) -> Result<Response<Incoming>, Lost> {
         let sent = Instant::now();
+        self.sent_at = Some(sent);
         let received = self.progress.received();
         let Link { sender, progress, alarm, .. } = self;
         let mut response = pin!(sender.try_send_request(request));

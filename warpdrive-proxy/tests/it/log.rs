@@ -69,6 +69,28 @@ fn an_answer_of_the_proxy_itself_has_a_line_too() {
 }
 
 #[test]
+fn a_line_can_be_a_json_object() {
+    let instance = Instance::echo();
+    let text = crate::support::config("worker_threads = 1", &crate::support::app(&[instance.address], ""));
+    let mut proxy = Running::start(&format!("{text}\n[middleware]\nlog_format = \"json\"\n"));
+    assert_eq!(proxy.get("/a?token=1&q=%22").status(), 200);
+    let line: serde_json::Value = serde_json::from_str(&proxy.line()).unwrap();
+    assert_eq!(line["target"], "/a?token=[FILTERED]&q=%22");
+    assert_eq!(line["status"], 200);
+    assert_eq!(line["route"], 1);
+    assert_eq!(line["reason"], serde_json::Value::Null);
+    assert_eq!(line["instance"], instance.address.to_string());
+    for time in ["ms", "connect_ms", "first_byte_ms"] {
+        assert!(line[time].as_f64().is_some_and(|ms| ms > 0.0), "{time} in {line}");
+    }
+    assert!(line["connect_ms"].as_f64() <= line["ms"].as_f64());
+    // An idle connection takes no time to connect.
+    assert_eq!(proxy.get("/").status(), 200);
+    let line: serde_json::Value = serde_json::from_str(&proxy.line()).unwrap();
+    assert_eq!(line["connect_ms"], serde_json::Value::Null);
+}
+
+#[test]
 fn no_lines_when_they_are_switched_off() {
     let instance = Instance::echo();
     let text = crate::support::config("", &crate::support::app(&[instance.address], ""));
