@@ -1,19 +1,25 @@
 //! `warpdrive route-test`: which route a request would take and why, by the code of live traffic.
 
+mod changes;
+
+use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::net::IpAddr;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
+use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header};
 use serde_json::{Value, json};
-use warpdrive_core::model::{PathAction, Route};
 use warpdrive_core::{
-    ClientConnection, Credentials, Explanation, Forward, Fresh, PathRule, Reject, RequestHead, RequestView, Router,
-    Scheme, Scratch, explain, forward,
+    ClientConnection, Credentials, Explanation, Forward, Reject, RequestHead, RequestView, Router, Scheme, Scratch,
+    explain, forward,
 };
+
+use changes::Changes;
 
 use crate::exit;
 use crate::source::Configuration;
@@ -27,8 +33,12 @@ pub(crate) struct RouteTestArgs {
     /// The Host field; an absolute target's authority beats it
     #[arg(long, default_value = "localhost", allow_hyphen_values = true)]
     host: String,
-    /// A header field; may be given more than once
-    #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", value_parser = field, allow_hyphen_values = true)]
+    /// Asks without a Host field, as HTTP/1.0 may
+    #[arg(long, conflicts_with = "host")]
+    no_host: bool,
+    /// A header field; may be given more than once, and its value may be any bytes
+    #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", allow_hyphen_values = true)]
+    #[arg(value_parser = OsStringValueParser::new().try_map(field))]
     headers: Vec<(HeaderName, HeaderValue)>,
     /// The address of the peer, which decides whether its forwarded fields are believed
     #[arg(long, value_name = "IP", default_value = "127.0.0.1")]
@@ -47,12 +57,14 @@ pub(crate) struct RouteTestArgs {
 }
 
 /// Any value is an outcome; only what is no `Name: value` at all is a mistake in the arguments.
-fn field(text: &str) -> Result<(HeaderName, HeaderValue), String> {
-    let (name, value) = text.split_once(':').ok_or("write it as `Name: value`")?;
-    let name =
-        HeaderName::from_bytes(name.trim_ascii().as_bytes()).map_err(|_| format!("`{name}` is not a field name"))?;
-    let value =
-        HeaderValue::from_bytes(value.trim_ascii().as_bytes()).map_err(|_| "the value has control bytes".to_owned())?;
+fn field(argument: OsString) -> Result<(HeaderName, HeaderValue), String> {
+    let bytes = argument.as_bytes();
+    let colon = bytes.iter().position(|&byte| byte == b':').ok_or("write it as `Name: value`")?;
+    let (name, value) = bytes.split_at(colon);
+    let parsed = HeaderName::from_bytes(name.trim_ascii());
+    let name = parsed.map_err(|_| format!("`{}` is not a field name", OsStr::from_bytes(name).display()))?;
+    let value = value.strip_prefix(b":").unwrap_or_default().trim_ascii();
+    let value = HeaderValue::from_bytes(value).map_err(|_| "the value has control bytes".to_owned())?;
     Ok((name, value))
 }
 
@@ -82,6 +94,8 @@ pub(crate) fn run(args: &RouteTestArgs) -> ExitCode {
 struct Answer<'r, 'q> {
     outcome: Outcome<'r, 'q>,
     explanation: Explanation,
+    /// What becomes of the header fields where the request is routed.
+    changes: Changes,
 }
 
 enum Outcome<'r, 'q> {
@@ -99,53 +113,45 @@ fn ask<'r, 'q>(router: &'r Router, args: &'q RouteTestArgs, scratch: &'q mut Scr
         // What no header map or method can hold is refused by the same rules, seen as bytes.
         _ => return refused(router, args),
     };
-    let head = RequestHead { method: &method, version: Version::HTTP_11, target: &args.target };
+    let version = if args.no_host { Version::HTTP_10 } else { Version::HTTP_11 };
+    let head = RequestHead { method: &method, version, target: &args.target };
     let explanation = explain(router, head, &headers, &connection);
-    let mut edited = headers;
-    let fresh = Fresh { request_id: HeaderValue::from_static("-"), request_start: HeaderValue::from_static("t=0") };
+    let mut edited = headers.clone();
+    let fresh = changes::fresh(&headers);
     let found = forward(router, head, &mut edited, &connection, &fresh, Credentials::Assume, scratch);
     let outcome = match found {
         Ok(Some(found)) => Outcome::Routed(found),
         Ok(None) => Outcome::NoRoute(server.no_route_status.as_u16()),
         Err(reject) => Outcome::Rejected(reject),
     };
-    Answer { outcome, explanation }
+    let changes = match &outcome {
+        Outcome::Routed(_) => changes::between(&headers, &edited),
+        Outcome::NoRoute(_) | Outcome::Rejected(_) => Changes::default(),
+    };
+    Answer { outcome, explanation, changes }
 }
 
 fn refused<'r, 'q>(router: &'r Router, args: &'q RouteTestArgs) -> Answer<'r, 'q> {
-    let view = RequestView::new(&args.method, &args.target).with_host(&args.host);
+    let mut view = RequestView::new(&args.method, &args.target);
+    view.host = (!args.no_host).then_some(args.host.as_bytes());
     let explanation = router.explain(&view);
     let outcome = match &explanation.outcome {
         Err(reject) => Outcome::Rejected(reject.clone()),
         Ok(_) => Outcome::NoRoute(router.model().settings().server.no_route_status.as_u16()),
     };
-    Answer { outcome, explanation }
+    Answer { outcome, explanation, changes: Changes::default() }
 }
 
 fn request_fields(args: &RouteTestArgs) -> Result<HeaderMap, header::InvalidHeaderValue> {
     let mut headers = HeaderMap::new();
     let named = args.headers.iter().any(|(name, _)| name == header::HOST);
-    if !named {
+    if !named && !args.no_host {
         headers.insert(header::HOST, HeaderValue::from_bytes(args.host.trim_ascii().as_bytes())?);
     }
     for (name, value) in &args.headers {
         headers.append(name.clone(), value.clone());
     }
     Ok(headers)
-}
-
-/// The fields that the route itself adds to the request.
-fn added(route: &Route) -> Vec<(String, String)> {
-    let mut fields = Vec::new();
-    if let (PathAction::StripPrefix, PathRule::Prefix(prefix)) = (&route.action, &route.path) {
-        fields.push(("x-forwarded-prefix".to_owned(), prefix.clone()));
-        fields.push(("x-script-name".to_owned(), prefix.clone()));
-    }
-    for (name, value) in &route.add_headers {
-        fields.retain(|(other, _)| other != name.as_str());
-        fields.push((name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()));
-    }
-    fields
 }
 
 impl Answer<'_, '_> {
@@ -159,6 +165,13 @@ impl Answer<'_, '_> {
             Outcome::Routed(found) => Some(&found.matched),
             _ => None,
         };
+        let reject = match &self.outcome {
+            Outcome::Rejected(reject) => Some(reject),
+            _ => None,
+        };
+        let changes = matched.map(|_| &self.changes);
+        let set = changes.map(|changes| changes.set.iter().map(|field| json!([field.name.as_str(), field.value])));
+        let removed = changes.map(|changes| changes.removed.iter().map(HeaderName::as_str));
         let mut object = json!({
             "method": args.method,
             "host": self.explanation.host,
@@ -167,6 +180,8 @@ impl Answer<'_, '_> {
             "outcome": outcome,
             "status": status,
             "reason": reason,
+            "code": reject.map(|reject| reject.reason.as_str()),
+            "allow": reject.and_then(|reject| reject.allow.as_ref()?.to_str().ok()),
             "route": matched.map(|matched| {
                 let route = matched.route();
                 json!({
@@ -178,7 +193,8 @@ impl Answer<'_, '_> {
             }),
             "upstream": matched.map(|matched| &matched.upstream().name),
             "upstream_target": matched.map(|matched| matched.upstream_target()),
-            "request_headers": matched.map(|matched| added(matched.route())),
+            "request_headers": set.map(Iterator::collect::<Vec<_>>),
+            "removed_headers": removed.map(Iterator::collect::<Vec<_>>),
             "require_auth": matched.map(|matched| matched.route().require_auth),
         });
         if let (true, Some(map)) = (args.explain, object.as_object_mut()) {
@@ -198,7 +214,8 @@ impl Answer<'_, '_> {
 
     fn text(&self, args: &RouteTestArgs, router: &Router) -> String {
         let mut text = String::new();
-        let host = self.explanation.host.as_deref().unwrap_or(&args.host);
+        let asked = if args.no_host { "no host" } else { &args.host };
+        let host = self.explanation.host.as_deref().unwrap_or(asked);
         let path = self.explanation.path.as_deref().unwrap_or(&args.target);
         let _ = writeln!(text, "{} {path} at {host}", args.method);
         if args.explain {
@@ -212,7 +229,7 @@ impl Answer<'_, '_> {
             }
         }
         match &self.outcome {
-            Outcome::Routed(found) => write_route(&mut text, found),
+            Outcome::Routed(found) => write_route(&mut text, found, &self.changes, args.explain),
             Outcome::NoRoute(status) => {
                 let _ = writeln!(text, "  no route accepts it: the answer is {status}");
                 if let Some(command) = self.command_that_matches(args, router) {
@@ -257,6 +274,7 @@ fn copy(args: &RouteTestArgs) -> RouteTestArgs {
     RouteTestArgs {
         config: None,
         host: String::new(),
+        no_host: false,
         headers: Vec::new(),
         client: args.client,
         explain: false,
@@ -266,7 +284,7 @@ fn copy(args: &RouteTestArgs) -> RouteTestArgs {
     }
 }
 
-fn write_route(text: &mut String, found: &Forward<'_, '_>) {
+fn write_route(text: &mut String, found: &Forward<'_, '_>, changes: &Changes, explain: bool) {
     let route = found.matched.route();
     let upstream = found.matched.upstream();
     let line = route.line.map_or(String::new(), |line| format!(", line {line}"));
@@ -278,8 +296,11 @@ fn write_route(text: &mut String, found: &Forward<'_, '_>) {
     let addresses: Vec<String> = upstream.instances.iter().map(|instance| instance.address.to_string()).collect();
     let _ = writeln!(text, "  upstream {} at {}", upstream.name, addresses.join(", "));
     let _ = writeln!(text, "  target {}", found.matched.upstream_target());
-    for (name, value) in added(route) {
-        let _ = writeln!(text, "  sets {name}: {value}");
+    for field in &changes.set {
+        let _ = writeln!(text, "  sets {}: {}", field.name, field.value.as_deref().unwrap_or("(new for each request)"));
+    }
+    for name in changes.removed.iter().filter(|_| explain) {
+        let _ = writeln!(text, "  removes {name}");
     }
     if route.require_auth {
         let _ = writeln!(text, "  requires the admin token: without it the answer is 401");

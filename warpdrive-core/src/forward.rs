@@ -169,8 +169,12 @@ pub fn forward<'r, 'q>(
     let found = router.route_with(head.method.as_str(), head.target, host_bytes, Fields::Map(headers), scratch)?;
     let Some(matched) = found else { return Ok(None) };
     let route = matched.route();
-    if route.require_auth && credentials == Credentials::Check {
-        auth::authorize(settings.server.admin_token.as_ref(), headers)?;
+    if route.require_auth {
+        // Right credentials stay here, also in a dry run.
+        let outcome = auth::authorize(settings.server.admin_token.as_ref(), headers);
+        if credentials == Credentials::Check {
+            outcome?;
+        }
     }
     let public = claims.public(host.as_ref(), connection.scheme);
     if host.is_none() {

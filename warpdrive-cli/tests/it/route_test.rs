@@ -60,11 +60,14 @@ fn a_routed_request_is_told_in_full() {
     let mut keys: Vec<&String> = object.as_object().unwrap().keys().collect();
     keys.sort();
     let expected = [
+        "allow",
+        "code",
         "host",
         "method",
         "outcome",
         "path",
         "reason",
+        "removed_headers",
         "request_headers",
         "require_auth",
         "route",
@@ -87,7 +90,8 @@ fn a_routed_request_is_told_in_full() {
     assert_eq!(object["route"]["description"], "WebSockets");
     assert_eq!(object["upstream"], "cable");
     assert_eq!(object["upstream_target"], "/cable?x=1");
-    assert_eq!(object["request_headers"], Json::Array(Vec::new()));
+    assert_eq!(object["code"], Json::Null);
+    assert_eq!(object["allow"], Json::Null);
     assert_eq!(object["require_auth"], false);
 }
 
@@ -99,9 +103,102 @@ fn stripping_adding_and_guarding_show() {
     assert_eq!(object["route"]["name"], Json::Null);
     assert_eq!(object["upstream_target"], "/jobs?page=2");
     assert_eq!(object["require_auth"], true);
-    let added = object["request_headers"].as_array().unwrap();
-    let name = |field: &Json| field[0].as_str().unwrap().to_lowercase();
-    assert!(added.iter().any(|field| name(field) == "x-backend" && field[1] == "sidekiq"));
+    assert_eq!(set(&object, "x-backend"), ["sidekiq"]);
+    assert_eq!(set(&object, "x-forwarded-prefix"), ["/sidekiq"]);
+    assert_eq!(set(&object, "x-script-name"), ["/sidekiq"]);
+}
+
+/// The values that a field is set to; empty where it is not set.
+fn set(object: &Json, name: &str) -> Vec<Json> {
+    let fields = object["request_headers"].as_array().unwrap();
+    fields.iter().filter(|field| field[0] == name).map(|field| field[1].clone()).collect()
+}
+
+#[test]
+fn every_field_that_the_upstream_gets_otherwise_is_told() {
+    let arguments = ["--client", "192.0.2.7", "-H", "X-Forwarded-For: 6.6.6.6", "-H", "Connection: X-Hop, close"];
+    let more = ["-H", "X-Hop: 1", "-H", "X_Real_Ip: 6.6.6.6", "-H", "Accept: text/html", "GET", "/cable"];
+    let (object, code) = json(&[&arguments[..], &more].concat());
+    assert_eq!(code, Some(0));
+    let expected = r#"[
+        ["x-forwarded-for", "192.0.2.7"],
+        ["x-forwarded-host", "Example.com:8080"],
+        ["x-forwarded-port", "8080"],
+        ["x-forwarded-proto", "http"],
+        ["x-real-ip", "192.0.2.7"],
+        ["x-request-id", null],
+        ["x-request-start", null]
+    ]"#;
+    assert_eq!(object["request_headers"], expected.parse::<Json>().unwrap());
+    assert_eq!(object["removed_headers"], r#"["connection", "x-hop", "x_real_ip"]"#.parse::<Json>().unwrap());
+}
+
+#[test]
+fn a_field_that_goes_on_as_it_came_is_not_told() {
+    let (object, _) = json(&["-H", "X-Request-Id: abc", "-H", "Cookie: a=1", "GET", "/cable"]);
+    assert_eq!(set(&object, "x-request-id"), Vec::<Json>::new());
+    assert_eq!(set(&object, "cookie"), Vec::<Json>::new());
+    assert_eq!(object["removed_headers"], Json::Array(Vec::new()));
+    let (object, _) = json(&["-H", "X-Request-Id: not an id", "GET", "/cable"]);
+    assert_eq!(set(&object, "x-request-id"), [Json::Null]);
+}
+
+#[test]
+fn the_text_tells_what_is_set_and_explains_what_is_removed() {
+    let plain = ["--host", "example.com", "-H", "TE: trailers", "GET", "/sidekiq"];
+    let finished = route_test(&plain);
+    for line in ["sets x-backend: sidekiq", "sets x-forwarded-prefix: /sidekiq", "sets x-forwarded-proto: http"] {
+        assert!(finished.stdout.contains(&format!("  {line}\n")), "{line}: {}", finished.stdout);
+    }
+    assert!(finished.stdout.contains("sets x-request-id: (new for each request)"), "{}", finished.stdout);
+    assert!(!finished.stdout.contains("removes"), "{}", finished.stdout);
+    let finished = route_test(&[&["--explain"], &plain[..]].concat());
+    assert!(finished.stdout.contains("  removes te\n"), "{}", finished.stdout);
+}
+
+#[test]
+fn a_request_without_a_host_can_be_asked() {
+    let folder = WorkFolder::new();
+    let path = folder.write("any.toml", "[upstreams.a]\nport = 1\n");
+    let ask = |arguments: &[&str]| {
+        let program = warpdrive().args(["route-test", "--json", "--config"]).arg(&path);
+        program.args(arguments).run()
+    };
+    let finished = ask(&["--no-host", "GET", "/"]);
+    assert_eq!(finished.code(), Some(0), "{}", finished.stderr);
+    let object = finished.stdout.parse::<Json>().unwrap();
+    assert_eq!(object["host"], Json::Null);
+    assert_eq!(set(&object, "host"), ["localhost"]);
+    assert_eq!(ask(&["--no-host", "--host", "a", "GET", "/"]).code(), Some(64));
+}
+
+#[test]
+fn a_field_value_may_be_any_bytes() {
+    use std::os::unix::ffi::OsStringExt;
+    let folder = WorkFolder::new();
+    let header = "header = { name = \"X\", regex = \"^\\\\xFF$\" }";
+    let path = folder.write("bytes.toml", format!("[upstreams.a]\nport = 1\n[[routes]]\n{header}\nupstream = \"a\"\n"));
+    let program = warpdrive().args(["route-test", "--config"]).arg(path);
+    let field = std::ffi::OsString::from_vec(b"X: \xff".to_vec());
+    let finished = program.arg("-H").arg(field).args(["GET", "/"]).run();
+    assert_eq!(finished.code(), Some(0), "{}{}", finished.stdout, finished.stderr);
+}
+
+#[test]
+fn a_refusal_has_a_word_and_an_allow_list() {
+    let (object, code) = json(&["GET", "/%zz"]);
+    assert_eq!((code, &object["code"]), (Some(1), &"bad_path".into()));
+    assert!(object["reason"].is_string());
+    assert_eq!(object["request_headers"], Json::Null);
+    let folder = WorkFolder::new();
+    let routes = ROUTES
+        .replace("[server]", "[server]\nmethod_not_allowed = true")
+        .replace("strip_prefix", "methods = [\"PUT\"]\nstrip_prefix");
+    let path = folder.write("allow.toml", routes);
+    let program = warpdrive().args(["route-test", "--json", "--host", "example.com", "--config"]).arg(path);
+    let object = program.args(["GET", "/sidekiq"]).run().stdout.parse::<Json>().unwrap();
+    assert_eq!((&object["status"], &object["code"]), (&405.into(), &"method_not_allowed".into()));
+    assert_eq!(object["allow"], "PUT");
 }
 
 #[test]

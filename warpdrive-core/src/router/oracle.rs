@@ -30,7 +30,7 @@ pub fn first_match(model: &Model, view: &RequestView<'_>) -> Result<Option<u32>,
     let found = scan(model, view, host, Some(&normal));
     if findings.ambiguous && found.is_some() {
         let mut lenient = String::new();
-        path::lenient(&normal, &mut lenient)?;
+        path::lenient(&normal, &mut lenient).map_err(super::ambiguous)?;
         if scan(model, view, host, Some(&lenient)) != found {
             return Err(Reject::bad(Reason::AmbiguousPath, "another reading of the path reaches another route"));
         }

@@ -3,7 +3,7 @@
 use http::{HeaderMap, HeaderName, HeaderValue};
 use warpdrive_core::{Fields, RequestView, Router, Scratch, oracle};
 
-use crate::fixtures::{Case, suites};
+use crate::fixtures::{Asked, Case, suites};
 
 #[test]
 fn every_case_is_decided_as_written() {
@@ -12,27 +12,26 @@ fn every_case_is_decided_as_written() {
         let router = Router::from_toml(&suite.config).unwrap_or_else(|errors| panic!("{suite_name}: {errors}"));
         let mut scratch = Scratch::new();
         for case in &suite.cases {
-            for target in case.targets() {
-                for host in case.hosts() {
-                    decide(&router, &mut scratch, case, target, host, &suite_name);
-                    decided += 1;
-                }
+            for asked in case.requests() {
+                decide(&router, &mut scratch, case, asked, &suite_name);
+                decided += 1;
             }
         }
     }
-    assert!(decided > 200, "only {decided} cases were found");
+    assert!(decided > 1000, "only {decided} cases were found");
 }
 
-fn decide(router: &Router, scratch: &mut Scratch, case: &Case, target: &str, host: Option<&str>, suite: &str) {
-    let what = format!("{suite}: {}: {} {target} at {host:?}", case.name, case.method);
-    let pairs: Vec<(&[u8], &[u8])> =
-        case.headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
+fn decide(router: &Router, scratch: &mut Scratch, case: &Case, asked: Asked<'_>, suite: &str) {
+    let what = format!("{suite}: {}: {asked:?}", case.name);
+    let fields = case.fields();
+    let pairs: Vec<(&[u8], &[u8])> = fields.iter().map(|(name, value)| (*name, value.as_slice())).collect();
     let mut map = HeaderMap::new();
     for (name, value) in &pairs {
         map.append(HeaderName::from_bytes(name).unwrap(), HeaderValue::from_bytes(value).unwrap());
     }
     for fields in [Fields::Pairs(&pairs), Fields::Map(&map)] {
-        let view = RequestView { method: &case.method, target, host: host.map(str::as_bytes), fields };
+        let Asked { method, target, host } = asked;
+        let view = RequestView { method, target, host: host.map(str::as_bytes), fields };
         let scanned = oracle::first_match(router.model(), &view);
         let found = router.route(&view, scratch);
         match found {
@@ -52,6 +51,8 @@ fn decide(router: &Router, scratch: &mut Scratch, case: &Case, target: &str, hos
             }
             Ok(None) => {
                 assert!(case.no_route, "{what}: no route");
+                let status = router.model().settings().server.no_route_status.as_u16();
+                assert_eq!(case.status.unwrap_or(status), status, "{what}: no route");
                 assert_eq!(scanned, Ok(None), "{what}: the plain scan");
             }
             Err(reject) => {

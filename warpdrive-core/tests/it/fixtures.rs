@@ -16,8 +16,9 @@ pub(crate) struct Suite {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Case {
     pub(crate) name: String,
-    #[serde(default = "get")]
-    pub(crate) method: String,
+    method: Option<String>,
+    #[serde(default)]
+    methods: Vec<String>,
     target: Option<String>,
     #[serde(default)]
     targets: Vec<String>,
@@ -25,7 +26,9 @@ pub(crate) struct Case {
     #[serde(default)]
     hosts: Vec<String>,
     #[serde(default)]
-    pub(crate) headers: Vec<(String, String)>,
+    headers: Vec<(String, String)>,
+    #[serde(default)]
+    headers_hex: Vec<(String, String)>,
     pub(crate) route: Option<u32>,
     #[serde(default)]
     pub(crate) no_route: bool,
@@ -38,21 +41,51 @@ pub(crate) struct Case {
     pub(crate) normal_host: Option<String>,
 }
 
-fn get() -> String {
-    "GET".to_owned()
+/// One of the requests of a case, still without header fields.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asked<'c> {
+    pub(crate) method: &'c str,
+    pub(crate) target: &'c str,
+    pub(crate) host: Option<&'c str>,
 }
 
 impl Case {
-    pub(crate) fn targets(&self) -> Vec<&str> {
-        self.target.iter().chain(&self.targets).map(String::as_str).collect()
+    /// Every request of the case.
+    pub(crate) fn requests(&self) -> Vec<Asked<'_>> {
+        let mut methods: Vec<&str> = self.method.iter().chain(&self.methods).map(String::as_str).collect();
+        if methods.is_empty() {
+            methods.push("GET");
+        }
+        let targets: Vec<&str> = self.target.iter().chain(&self.targets).map(String::as_str).collect();
+        assert!(!targets.is_empty(), "the case {:?} asks for nothing", self.name);
+        let mut requests = Vec::new();
+        for method in methods {
+            for &target in &targets {
+                requests.extend(self.hosts().into_iter().map(|host| Asked { method, target, host }));
+            }
+        }
+        requests
     }
 
-    pub(crate) fn hosts(&self) -> Vec<Option<&str>> {
+    /// The header fields in bytes, those written in hexadecimal last.
+    pub(crate) fn fields(&self) -> Vec<(&[u8], Vec<u8>)> {
+        let text = self.headers.iter().map(|(name, value)| (name.as_bytes(), value.clone().into_bytes()));
+        text.chain(self.headers_hex.iter().map(|(name, value)| (name.as_bytes(), bytes_of_hex(value)))).collect()
+    }
+
+    fn hosts(&self) -> Vec<Option<&str>> {
         match self.hosts.as_slice() {
             [] => vec![self.host.as_deref()],
             hosts => hosts.iter().map(|host| Some(host.as_str())).collect(),
         }
     }
+}
+
+fn bytes_of_hex(text: &str) -> Vec<u8> {
+    let digits: Vec<u8> = text.bytes().filter(|byte| *byte != b' ').collect();
+    assert!(digits.len().is_multiple_of(2), "{text:?} has half a byte");
+    let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap();
+    digits.chunks_exact(2).map(byte).collect()
 }
 
 pub(crate) fn folder(name: &str) -> PathBuf {

@@ -3,6 +3,8 @@
 //! Alphabets are tiny, so that hosts, prefixes, exact paths, expressions, methods and fields
 //! overlap in every way.
 
+use std::borrow::Cow;
+
 use proptest::prelude::*;
 use proptest::sample::select;
 use warpdrive_core::{Fields, RequestView, Router, Scratch, oracle};
@@ -62,7 +64,7 @@ const METHODS: &[&str] = &["GET", "HEAD", "POST", "PUT", "PURGE", "get", "OPTION
 const NAMES: &[&str] = &["x-a", "X-B", "x-c"];
 const VALUES: &[&str] = &["1", "2", "", "12"];
 
-fn route() -> impl Strategy<Value = String> {
+pub(crate) fn route() -> impl Strategy<Value = String> {
     let hosts = prop::option::weighted(0.5, prop::collection::vec(select(HOSTS), 1..3));
     let path = prop_oneof![
         2 => Just(String::new()),
@@ -93,42 +95,46 @@ fn route() -> impl Strategy<Value = String> {
 }
 
 #[derive(Debug, Clone)]
-struct Asked {
-    method: &'static str,
-    target: &'static str,
-    host: Option<&'static str>,
-    fields: Vec<(&'static str, &'static str)>,
+pub(crate) struct Asked {
+    pub(crate) method: &'static str,
+    pub(crate) target: Cow<'static, str>,
+    pub(crate) host: Option<Cow<'static, str>>,
+    pub(crate) fields: Vec<(&'static str, &'static str)>,
 }
 
-fn asked() -> impl Strategy<Value = Asked> {
+pub(crate) fn asked() -> impl Strategy<Value = Asked> {
     let fields = prop::collection::vec((select(&["x-a", "X-A", "x-b", "X-c", "other"][..]), select(VALUES)), 0..4);
-    (select(METHODS), select(ASKED), prop::option::weighted(0.8, select(ASKED_HOSTS)), fields)
-        .prop_map(|(method, target, host, fields)| Asked { method, target, host, fields })
+    (select(METHODS), select(ASKED), prop::option::weighted(0.8, select(ASKED_HOSTS)), fields).prop_map(
+        |(method, target, host, fields)| Asked { method, target: target.into(), host: host.map(Cow::from), fields },
+    )
 }
 
-fn agree(router: &Router, asked: &Asked, scratch: &mut Scratch) -> Result<(), TestCaseError> {
+/// Router, plain scan and explanation say the same of one request.
+pub(crate) fn agree(router: &Router, asked: &Asked, scratch: &mut Scratch) -> Result<(), TestCaseError> {
     let pairs: Vec<(&[u8], &[u8])> =
         asked.fields.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
     let view = RequestView {
         method: asked.method,
-        target: asked.target,
-        host: asked.host.map(str::as_bytes),
+        target: &asked.target,
+        host: asked.host.as_deref().map(str::as_bytes),
         fields: Fields::Pairs(&pairs),
     };
     let scanned = oracle::first_match(router.model(), &view).map_err(|reject| reject.reason);
-    let found = router
-        .route(&view, scratch)
-        .map(|found| found.map(|found| found.route().number))
-        .map_err(|reject| reject.reason);
-    prop_assert_eq!(found, scanned, "{:?}", asked);
     let explained = router.explain(&view);
+    let found = router.route(&view, scratch).map_err(|reject| reject.reason);
+    if let Ok(Some(found)) = &found {
+        prop_assert_eq!(explained.path.as_deref(), Some(found.path()), "{:?}", asked);
+        prop_assert_eq!(explained.host.as_deref(), found.host(), "{:?}", asked);
+    }
+    let found = found.map(|found| found.map(|found| found.route().number));
+    prop_assert_eq!(found, scanned, "{:?}", asked);
     prop_assert_eq!(explained.outcome.map_err(|reject| reject.reason), scanned);
     let earlier = match scanned {
         Ok(Some(number)) => number as usize - 1,
         Ok(None) => router.model().routes().len(),
         Err(_) => return Ok(()),
     };
-    // Each earlier route has a condition that failed, and no other is named.
+    // Each earlier route has a condition that failed, and the one that is named has none.
     let numbers: Vec<u32> = explained.considered.iter().map(|considered| considered.number).collect();
     prop_assert_eq!(numbers, (1..=earlier as u32).collect::<Vec<u32>>(), "{:?}", asked);
     Ok(())
@@ -163,6 +169,6 @@ proptest! {
 }
 
 /// `PROPTEST_CASES` beats the number here.
-fn cases(usual: u32) -> u32 {
+pub(crate) fn cases(usual: u32) -> u32 {
     std::env::var("PROPTEST_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
 }
