@@ -2,6 +2,7 @@
 
 use testkit::{Finished, WorkFolder};
 
+use crate::rails::example;
 use crate::warpdrive::warpdrive;
 
 fn check(text: &str) -> Finished {
@@ -24,6 +25,17 @@ upstream = "rails"
 fn a_good_file_passes() {
     let finished = check(GOOD);
     assert_eq!(finished.code(), Some(0), "{}{}", finished.stdout, finished.stderr);
+}
+
+/// The Rails example needs a token, and is without a warning then.
+#[test]
+fn the_rails_example_has_no_mistake() {
+    let check = || warpdrive().args(["check", "--strict", "--config"]).arg(example().join("warpdrive.toml"));
+    let finished = check().env("WARPDRIVE_ADMIN_TOKEN", "s3cret").run();
+    assert_eq!(finished.code(), Some(0), "{}{}", finished.stdout, finished.stderr);
+    let without = check().run();
+    assert_eq!(without.code(), Some(2));
+    assert!(without.stderr.contains("WARPDRIVE_ADMIN_TOKEN"), "{}", without.stderr);
 }
 
 #[test]

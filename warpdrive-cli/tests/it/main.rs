@@ -1,5 +1,5 @@
 //! The `warpdrive` binary from outside: its arguments, outputs and exit codes, and the proxy in
-//! front of real servers. Modules whose name begins with `real_` start Puma or Node.
+//! front of real servers. Modules whose name begins with `real_` start Puma, Rails, Node or a browser.
 #![expect(
     clippy::indexing_slicing,
     clippy::panic,
@@ -15,9 +15,16 @@ mod echo;
 mod fixtures;
 mod node;
 mod puma;
+mod rails;
+mod real_browser;
 mod real_node;
 mod real_puma;
+mod real_rails;
+mod real_rails_cable;
+mod real_rails_python;
+mod real_rails_sidekiq;
 mod route_test;
 mod routing_cases;
 mod serve;
+mod visitor;
 mod warpdrive;
