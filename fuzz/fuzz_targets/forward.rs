@@ -8,8 +8,9 @@ use arbitrary::{Arbitrary, Result, Unstructured};
 use http::header::{CONNECTION, HOST, UPGRADE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
 use libfuzzer_sys::fuzz_target;
-use warpdrive_core::{
-    ClientConnection, Credentials, Forward, Fresh, RequestHead, Router, Scheme, explain, forward, kept_request_id,
+use warpdrive_core::Router;
+use warpdrive_core::forwarding::{
+    ClientConnection, Credentials, Forward, Fresh, RequestHead, Scheme, explain, forward, kept_request_id,
 };
 use warpdrive_fuzz::{router, with_scratch};
 

@@ -5,7 +5,8 @@ use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
 use warpdrive_core::limits::MAX_HOST_BYTES;
-use warpdrive_core::{HostPattern, Reason, RequestView, Router, oracle};
+use warpdrive_core::model::HostPattern;
+use warpdrive_core::{Reason, RequestView, Router, oracle};
 use warpdrive_fuzz::{HOSTS_ASKED, case_config, router, with_scratch};
 
 static ROUTER: LazyLock<Router> = LazyLock::new(|| {

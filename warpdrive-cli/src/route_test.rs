@@ -14,10 +14,8 @@ use clap::Args;
 use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header};
 use serde_json::{Value, json};
-use warpdrive_core::{
-    ClientConnection, Credentials, Explanation, Forward, Reject, RequestHead, RequestView, Router, Scheme, Scratch,
-    explain, forward,
-};
+use warpdrive_core::forwarding::{ClientConnection, Credentials, Forward, RequestHead, Scheme, explain, forward};
+use warpdrive_core::{Explanation, Reject, RequestView, Router, Scratch};
 
 use changes::Changes;
 

@@ -15,6 +15,7 @@ pub struct TrustedProxies {
 /// An entry of `trusted_proxies` that is no network.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("not an address, a network or `private`")]
+#[non_exhaustive]
 pub struct NetworkError;
 
 impl TrustedProxies {

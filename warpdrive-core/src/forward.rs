@@ -113,6 +113,7 @@ pub enum Credentials {
 
 /// The origin as the client sees it: what redirects and `Location` use.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct PublicOrigin {
     /// The scheme in the client's address bar.
     pub scheme: Scheme,
@@ -124,6 +125,7 @@ pub struct PublicOrigin {
 
 /// A request that goes on to an upstream.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Forward<'r, 'q> {
     /// The route, the upstream and its target.
     pub matched: RouteMatch<'r, 'q>,

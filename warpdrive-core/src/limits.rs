@@ -37,7 +37,10 @@ pub const MAX_UPSTREAMS: usize = 65_535;
 /// The most instances of one upstream.
 pub const MAX_INSTANCES: usize = 1_024;
 
-/// The most header conditions of one route.
+/// The longest path of a Unix socket, in bytes: `sun_path` of Linux less its end.
+pub const MAX_SOCKET_PATH_BYTES: usize = 107;
+
+/// The most header conditions of one route, `header` and `headers` together.
 pub const MAX_HEADER_CONDITIONS: usize = 32;
 
 /// The largest configuration text, in bytes.

@@ -1,7 +1,8 @@
 //! The parsed configuration: everything in here has one meaning and nothing in here dangles.
 //!
-//! A [`Model`] is made by [`crate::config::load`], which refuses what a [`crate::Router`] could
-//! not serve, so a model always compiles unless it is larger than [`crate::limits`] allow.
+//! A [`Model`] is made by [`crate::config::load`] from a file, or by [`Model::builder`] from code.
+//! Both refuse what a [`crate::Router`] could not serve, so a model always compiles unless it is
+//! larger than [`crate::limits`] allow.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -11,10 +12,10 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 
-use crate::auth::AdminToken;
-use crate::client::TrustedProxies;
-use crate::host::HostPattern;
-use crate::pattern::{HeaderCondition, PathRule};
+pub use crate::auth::AdminToken;
+pub use crate::client::{NetworkError, TrustedProxies};
+pub use crate::host::{HostPattern, HostPatternError};
+pub use crate::pattern::{HeaderCondition, HeaderTest, PathRegex, PathRule, PatternError};
 
 /// Names one upstream of one [`Model`]: its place in [`Model::upstreams`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -281,6 +282,19 @@ pub enum Address {
     },
     /// A Unix socket.
     Unix(PathBuf),
+}
+
+impl Address {
+    /// A name or IP address, and a port from 1 to 65,535. [`crate::ModelBuilder::build`] checks
+    /// both.
+    pub fn tcp(host: impl Into<String>, port: u16) -> Self {
+        Address::Tcp { host: host.into(), port }
+    }
+
+    /// The path of a Unix socket, at most [`crate::limits::MAX_SOCKET_PATH_BYTES`].
+    pub fn unix(path: impl Into<PathBuf>) -> Self {
+        Address::Unix(path.into())
+    }
 }
 
 impl fmt::Display for Address {

@@ -15,7 +15,7 @@ use hyper::service::{HttpService, service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
-use warpdrive_core::{ClientConnection, Scheme, is_private};
+use warpdrive_core::forwarding::{ClientConnection, Scheme, is_private};
 
 use crate::access_log::Record;
 use crate::alarm::Alarm;

@@ -2,7 +2,7 @@
 //! and after it are compared, so that no rule is told twice.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
-use warpdrive_core::{Fresh, kept_request_id};
+use warpdrive_core::forwarding::{Fresh, kept_request_id};
 
 /// Stands for what live traffic makes anew for each request. No other field has this value: a
 /// configuration and an argument lose the white space around theirs.

@@ -3,6 +3,7 @@
 mod diagnostic;
 mod reader;
 mod routes;
+pub(crate) mod rules;
 mod settings;
 mod suggest;
 mod upstreams;

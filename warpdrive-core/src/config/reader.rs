@@ -7,9 +7,9 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::diagnostic::{Code, Place, Report};
+use super::diagnostic::{Code, Diagnostic, Place, Report};
+use super::rules::{self, Mistake};
 use super::suggest;
-use crate::limits::MAX_SECONDS;
 
 /// A value of the file or of the environment, with its name for messages.
 #[derive(Clone)]
@@ -62,6 +62,24 @@ impl<'t> Raw<'t> {
         None
     }
 
+    /// Reports a mistake in this value.
+    pub(super) fn refuse<'r>(&self, mistake: Mistake, report: &'r mut Report) -> &'r mut Diagnostic {
+        let diagnostic = report.add(mistake.code, self.place(), mistake.message(&self.name));
+        diagnostic.help = mistake.help;
+        diagnostic
+    }
+
+    /// What a rule makes of this value.
+    pub(super) fn checked<T>(&self, outcome: Result<T, Mistake>, report: &mut Report) -> Option<T> {
+        match outcome {
+            Ok(value) => Some(value),
+            Err(mistake) => {
+                self.refuse(mistake, report);
+                None
+            }
+        }
+    }
+
     pub(super) fn text(&self, report: &mut Report) -> Option<String> {
         match &self.value {
             Value::File(value) => match value.get_ref() {
@@ -75,7 +93,8 @@ impl<'t> Raw<'t> {
     /// A text that is not empty.
     pub(super) fn name_text(&self, report: &mut Report) -> Option<String> {
         let text = self.text(report)?;
-        if text.is_empty() { self.bad("is empty", "leave the key out, or give a value", report) } else { Some(text) }
+        self.checked(rules::not_empty(&text), report)?;
+        Some(text)
     }
 
     pub(super) fn boolean(&self, report: &mut Report) -> Option<bool> {
@@ -103,31 +122,25 @@ impl<'t> Raw<'t> {
                 Err(_) => return self.bad(&format!("`{text}` is not a whole number"), "write digits only", report),
             },
         };
-        match parsed.and_then(|number| u64::try_from(number).ok()).filter(|number| range.contains(number)) {
-            Some(number) => Some(number),
-            None => {
-                let limits = if *range.end() == u64::MAX {
-                    format!("{} or more", range.start())
-                } else {
-                    format!("from {} to {}", range.start(), range.end())
-                };
-                self.bad("is out of range", &format!("give a whole number {limits}"), report)
-            }
-        }
+        let number = parsed.and_then(|number| u64::try_from(number).ok());
+        self.checked(rules::whole_number(number, &range), report)
     }
 
     /// Seconds, with a fraction if need be; more than nothing and at most a year.
     pub(super) fn seconds(&self, report: &mut Report) -> Option<Duration> {
-        self.seconds_from(0.001, "give seconds, more than 0 and at most a year", report)
+        let seconds = self.number_of_seconds(report)?;
+        self.checked(rules::seconds(seconds), report)
     }
 
     /// The same, where 0 has a meaning too.
     pub(super) fn seconds_or_zero(&self, report: &mut Report) -> Option<Duration> {
-        self.seconds_from(0.0, "give seconds, from 0 to a year", report)
+        let seconds = self.number_of_seconds(report)?;
+        self.checked(rules::seconds_or_zero(seconds), report)
     }
 
-    fn seconds_from(&self, least: f64, help: &str, report: &mut Report) -> Option<Duration> {
-        let parsed: Option<f64> = match &self.value {
+    /// The number, `Some(None)` where it is one that no `f64` holds.
+    fn number_of_seconds(&self, report: &mut Report) -> Option<Option<f64>> {
+        Some(match &self.value {
             Value::File(value) => match value.get_ref() {
                 DeValue::Integer(number) => {
                     i64::from_str_radix(number.as_str(), number.radix()).ok().map(|number| number as f64)
@@ -141,11 +154,7 @@ impl<'t> Raw<'t> {
                     return self.bad(&format!("`{text}` is not a number"), "write seconds, such as 30 or 0.5", report);
                 }
             },
-        };
-        match parsed.filter(|seconds| (least..=MAX_SECONDS).contains(seconds)) {
-            Some(seconds) => Some(Duration::from_secs_f64(seconds)),
-            None => self.bad("is out of range", help, report),
-        }
+        })
     }
 
     /// A list of texts, each with its place. A variable separates them by commas.

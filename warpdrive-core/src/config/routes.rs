@@ -6,14 +6,13 @@ use http::{HeaderName, HeaderValue, Method};
 
 use super::diagnostic::{Code, Lines, Place, Report};
 use super::reader::{Keys, Raw};
+use super::rules::{self, PathKey};
 use super::suggest;
 use super::upstreams::Upstreams;
-use crate::fields;
 use crate::host::HostPattern;
 use crate::limits::{MAX_HEADER_CONDITIONS, MAX_ROUTES};
 use crate::model::{PathAction, Route, RouteLimits, ServerSettings, UpstreamId};
-use crate::pattern::{self, HeaderCondition, HeaderTest, PathRegex, PathRule, PatternError};
-use crate::target;
+use crate::pattern::{HeaderCondition, HeaderTest, PathRule};
 
 /// Reads every route.
 pub(super) fn read(
@@ -25,8 +24,7 @@ pub(super) fn read(
 ) -> Vec<Route> {
     let Some(raw) = raw else { return Vec::new() };
     let Some(items) = raw.array(report) else { return Vec::new() };
-    if items.len() > MAX_ROUTES {
-        report.add(Code::TooMany, raw.place(), format!("{} routes are more than {MAX_ROUTES}", items.len()));
+    if raw.checked(rules::count(items.len(), MAX_ROUTES, "routes"), report).is_none() {
         return Vec::new();
     }
     let lines = Lines::new(text);
@@ -64,9 +62,7 @@ fn route(
     let auth = keys.take("require_auth");
     let require_auth = auth.as_ref().and_then(|raw| raw.boolean(report)).unwrap_or(false);
     if let (Some(raw), true, None) = (&auth, require_auth, &server.admin_token) {
-        report
-            .add(Code::NoAdminToken, raw.place(), format!("route {number} requires a token, and none is configured"))
-            .help("set WARPDRIVE_ADMIN_TOKEN, or `server.admin_token`");
+        raw.refuse(rules::admin_token_missing(number), report);
     }
     let add_headers = keys.take("add_headers").map(|raw| fields_to_set(&raw, report)).unwrap_or_default();
     let response_headers = keys.take("response_headers").map(|raw| fields_to_set(&raw, report)).unwrap_or_default();
@@ -127,7 +123,7 @@ fn hosts(keys: &mut Keys<'_>, report: &mut Report) -> Vec<HostPattern> {
         (None, Some(many)) => {
             let items = many.texts(report).unwrap_or_default();
             if items.is_empty() {
-                many.bad::<()>("is empty, so no request could match", "list hosts, or leave the key out", report);
+                many.refuse(rules::none_listed("hosts"), report);
             }
             items
         }
@@ -136,75 +132,38 @@ fn hosts(keys: &mut Keys<'_>, report: &mut Report) -> Vec<HostPattern> {
     let mut patterns = Vec::with_capacity(items.len());
     for item in items {
         let Some(text) = item.text(report) else { continue };
-        match HostPattern::parse(&text) {
-            Ok(pattern) => patterns.push(pattern),
-            Err(error) => {
-                report.add(Code::BadHost, item.place(), format!("`{text}`: {error}")).help(error.hint());
-            }
-        }
+        patterns.extend(item.checked(rules::host(&text), report));
     }
     patterns
 }
 
 /// The path condition, and the key that gives it.
 fn path_rule(keys: &mut Keys<'_>, merge: bool, report: &mut Report) -> (Option<PathRule>, Option<Range<usize>>) {
-    let prefix = keys.take("path_prefix");
-    let exact = keys.take("path_exact");
-    let regex = keys.take("path_regex");
-    let given: Vec<&Raw<'_>> = [&prefix, &exact, &regex].into_iter().flatten().collect();
-    if let [first, second, ..] = given.as_slice() {
-        let diagnostic =
-            report.add(Code::ConflictingKeys, second.place(), format!("`{}` has two path conditions", keys.name));
+    let given: Vec<(PathKey, Raw<'_>)> = [PathKey::Prefix, PathKey::Exact, PathKey::Regex]
+        .into_iter()
+        .filter_map(|key| keys.take(key.as_str()).map(|raw| (key, raw)))
+        .collect();
+    if let [(_, first), (_, second), ..] = given.as_slice() {
+        let diagnostic = second.refuse(rules::two_paths(&keys.name), report);
         if let Some(span) = first.span() {
             diagnostic.related(span, "the first one");
         }
-        diagnostic.help("a route has one of path_prefix, path_exact and path_regex");
         return (None, None);
     }
-    let Some(raw) = given.first() else { return (Some(PathRule::Any), None) };
+    let Some((key, raw)) = given.first() else { return (Some(PathRule::Any), None) };
     let Some(text) = raw.text(report) else { return (None, None) };
-    let (rule, code) = if prefix.is_some() {
-        (PathRule::prefix(&text, merge), Code::BadPath)
-    } else if exact.is_some() {
-        (PathRule::exact(&text, merge), Code::BadPath)
-    } else {
-        (PathRule::regex(&text), Code::BadRegex)
-    };
-    (pattern_or_report(rule, code, raw, report), raw.span())
-}
-
-fn pattern_or_report<T>(parsed: Result<T, PatternError>, code: Code, raw: &Raw<'_>, report: &mut Report) -> Option<T> {
-    match parsed {
-        Ok(value) => Some(value),
-        Err(error) => {
-            report.add(code, raw.place(), format!("`{}`: {error}", raw.name)).help(error.hint());
-            None
-        }
-    }
+    (raw.checked(rules::path(*key, &text, merge), report), raw.span())
 }
 
 fn methods(raw: &Raw<'_>, report: &mut Report) -> Vec<Method> {
     let items = raw.texts(report).unwrap_or_default();
     if items.is_empty() && raw.array(&mut Report::default()).is_some_and(<[_]>::is_empty) {
-        raw.bad::<()>("is empty, so no request could match", "list methods, or leave the key out", report);
+        raw.refuse(rules::none_listed("methods"), report);
     }
     let mut methods = Vec::with_capacity(items.len());
     for item in items {
         let Some(text) = item.text(report) else { continue };
-        let parsed = target::is_token(&text).then(|| Method::from_bytes(text.as_bytes()).ok()).flatten();
-        match parsed {
-            Some(Method::CONNECT | Method::TRACE) => {
-                report
-                    .add(Code::BadMethod, item.place(), format!("`{text}` is answered 405 before any route"))
-                    .help("leave it out");
-            }
-            Some(method) => methods.push(method),
-            None => {
-                report
-                    .add(Code::BadMethod, item.place(), format!("`{text}` is not a method"))
-                    .help("methods are words such as GET; case counts");
-            }
-        }
+        methods.extend(item.checked(rules::method(&text), report));
     }
     methods
 }
@@ -213,17 +172,14 @@ fn header_conditions(keys: &mut Keys<'_>, report: &mut Report) -> Vec<HeaderCond
     let one = keys.take("header");
     let many = keys.take("headers");
     let mut conditions = Vec::new();
+    let alone = usize::from(one.is_some());
     if let Some(raw) = one {
         conditions.extend(header_condition(&raw, report));
     }
     if let Some(raw) = many {
         let items = raw.array(report).unwrap_or_default();
-        if items.len() > MAX_HEADER_CONDITIONS {
-            report.add(
-                Code::TooMany,
-                raw.place(),
-                format!("{} header conditions are more than {MAX_HEADER_CONDITIONS}", items.len()),
-            );
+        let counted = rules::count(items.len() + alone, MAX_HEADER_CONDITIONS, "header conditions");
+        if raw.checked(counted, report).is_none() {
             return conditions;
         }
         for item in items {
@@ -252,7 +208,7 @@ fn header_condition(raw: &Raw<'_>, report: &mut Report) -> Option<HeaderConditio
         },
         (None, None, Some(regex)) => {
             let text = regex.text(report)?;
-            pattern_or_report(PathRegex::new(&text), Code::BadRegex, &regex, report).map(HeaderTest::Regex)
+            regex.checked(rules::field_regex(&text), report).map(HeaderTest::Regex)
         }
         (None, None, None) => {
             report
@@ -282,29 +238,12 @@ fn required_field_name(keys: &mut Keys<'_>, owner: &Raw<'_>, report: &mut Report
         return None;
     };
     let text = raw.name_text(report)?;
-    match HeaderName::from_bytes(text.as_bytes()) {
-        Ok(name) => Some(name),
-        Err(_) => {
-            report
-                .add(Code::BadHeader, raw.place(), format!("`{text}` is not a field name"))
-                .help("field names have letters, digits and `-`");
-            None
-        }
-    }
+    raw.checked(rules::field_name(&text), report)
 }
 
 fn field_value(raw: &Raw<'_>, report: &mut Report) -> Option<HeaderValue> {
     let text = raw.text(report)?;
-    // White space around a value is no part of it (RFC 9110 section 5.5), so it could never match.
-    match HeaderValue::from_str(&text) {
-        Ok(value) if text.trim_ascii() == text => Some(value),
-        _ => {
-            report
-                .add(Code::BadHeader, raw.place(), format!("`{}` is not a field value", raw.name))
-                .help("a value has no line breaks, no control bytes, and no space at either end");
-            None
-        }
-    }
+    raw.checked(rules::field_value(&text), report)
 }
 
 fn fields_to_set(raw: &Raw<'_>, report: &mut Report) -> Vec<(HeaderName, HeaderValue)> {
@@ -324,23 +263,9 @@ fn fields_to_set(raw: &Raw<'_>, report: &mut Report) -> Vec<(HeaderName, HeaderV
         };
         keys.finish(report);
         let (Some(name), Some(value)) = (name, value) else { continue };
-        if !fields::may_be_set(&name) {
-            report
-                .add(
-                    Code::BadHeader,
-                    owner.place(),
-                    format!("`{name}` belongs to one connection or frames the message"),
-                )
-                .help("the proxy sets it itself: leave it out");
-            continue;
+        if owner.checked(rules::may_set(&name, &fields_set), report).is_some() {
+            fields_set.push((name, value));
         }
-        if fields_set.iter().any(|(other, _)| *other == name) {
-            report
-                .add(Code::ConflictingKeys, owner.place(), format!("`{name}` is set twice in one list"))
-                .help("each entry replaces the field: keep one");
-            continue;
-        }
-        fields_set.push((name, value));
     }
     fields_set
 }
@@ -365,19 +290,14 @@ fn upstream(
     if upstreams.is_broken(&name) {
         return None;
     }
-    let diagnostic =
-        report.add(Code::UnknownUpstream, raw.place(), format!("route {number}: unknown upstream `{name}`"));
     let known = upstreams.names();
-    match suggest::nearest(&name, &known) {
-        Some(near) => {
-            diagnostic.help(format!("did you mean `{near}`?"));
-            let near_at = upstreams.find(near).and_then(|id| upstreams.spans.get(id.index())).cloned();
-            if let Some(span) = near_at {
-                diagnostic.related(span, "defined here");
-            }
-        }
-        None if known.is_empty() => drop(diagnostic.help(format!("define it: `[upstreams.{name}]`"))),
-        None => drop(diagnostic.help(format!("there are {}", known.join(", ")))),
+    let diagnostic = raw.refuse(rules::unknown_upstream(number, &name, &known), report);
+    if known.is_empty() {
+        diagnostic.help(format!("define it: `[upstreams.{name}]`"));
+    }
+    let near = suggest::nearest(&name, &known).and_then(|near| upstreams.find(near));
+    if let Some(span) = near.and_then(|id| upstreams.spans.get(id.index())) {
+        diagnostic.related(span.clone(), "defined here");
     }
     None
 }
@@ -396,47 +316,23 @@ fn action(
         Some(raw) => raw.boolean(report)?,
         None => false,
     };
-    let wants = match (&strip, &rewrite, stripping) {
-        (_, None, false) => return Some(PathAction::Keep),
-        (Some(strip), Some(rewrite), true) => {
-            let diagnostic = report.add(
-                Code::ConflictingKeys,
-                rewrite.place(),
-                format!("`{}` has `strip_prefix` and `rewrite`", keys.name),
-            );
-            if let Some(span) = strip.span() {
-                diagnostic.related(span, "the prefix is cut here");
-            }
-            diagnostic.help("`rewrite = \"\"` cuts the prefix as well: keep one of them");
-            return None;
-        }
-        (Some(strip), None, _) => strip,
-        (_, Some(rewrite), _) => rewrite,
-        (None, None, true) => return Some(PathAction::Keep),
+    let text = match &rewrite {
+        Some(raw) => Some(raw.text(report)?),
+        None => None,
     };
-    let fits = match path {
-        None => return None,
-        Some(PathRule::Prefix(_)) => true,
-        Some(PathRule::Exact(_)) => !stripping,
-        Some(PathRule::Any | PathRule::Regex(_)) => false,
+    let Some(culprit) = rewrite.as_ref().or(strip.as_ref()) else { return Some(PathAction::Keep) };
+    let mistake = match rules::cuts_or_replaces(&keys.name, stripping, text.as_deref(), path.as_ref(), merge) {
+        Ok(action) => return action,
+        Err(mistake) => mistake,
     };
-    if !fits {
-        let diagnostic = report.add(
-            Code::ConflictingKeys,
-            wants.place(),
-            format!("`{}` has no prefix that could be cut or replaced", keys.name),
-        );
-        if let Some(span) = path_at {
-            diagnostic.related(span, "the path condition");
+    let conflict = mistake.code == Code::ConflictingKeys;
+    let diagnostic = culprit.refuse(mistake, report);
+    match (strip.filter(|_| stripping && rewrite.is_some()), path_at) {
+        (Some(strip), _) if conflict => {
+            strip.span().map(|span| diagnostic.related(span, "the prefix is cut here"));
         }
-        diagnostic.help("use it with `path_prefix` (`rewrite` also with `path_exact`)");
-        return None;
+        (None, Some(span)) if conflict => drop(diagnostic.related(span, "the path condition")),
+        _ => {}
     }
-    let Some(rewrite) = rewrite else { return Some(PathAction::StripPrefix) };
-    let text = rewrite.text(report)?;
-    if text.is_empty() {
-        return Some(PathAction::Replace(text));
-    }
-    let normal = pattern_or_report(pattern::normal_pattern(&text, merge), Code::BadPath, &rewrite, report)?;
-    Some(PathAction::Replace(normal))
+    None
 }

@@ -10,6 +10,7 @@ use http::{HeaderName, StatusCode};
 use super::diagnostic::{Code, Place, Report};
 use super::inactive;
 use super::reader::{Environment, Keys, Raw, Section};
+use super::rules;
 use crate::auth::AdminToken;
 use crate::client::TrustedProxies;
 use crate::model::{CacheSettings, LogFormat, MiddlewareSettings, PostgresSettings, ServerSettings, TlsSettings};
@@ -36,7 +37,7 @@ pub(super) fn server(
     }
     let https = section.take("https_port");
     server.https_port = https.as_ref().and_then(|raw| port(raw, 1, report));
-    if let Some(count) = section.take("worker_threads").and_then(|raw| raw.integer(1..=1024, report)) {
+    if let Some(count) = section.take("worker_threads").and_then(|raw| raw.integer(rules::WORKER_THREADS, report)) {
         server.worker_threads = NonZeroUsize::new(count as usize);
     }
     if let Some(raw) = section.take("trusted_proxies")
@@ -51,7 +52,8 @@ pub(super) fn server(
     flag(&mut section, "merge_slashes", &mut server.merge_slashes, report);
     flag(&mut section, "method_not_allowed", &mut server.method_not_allowed, report);
     if let Some(raw) = section.take("no_route_status") {
-        let status = raw.integer(400..=599, report).and_then(|status| StatusCode::from_u16(status as u16).ok());
+        let status =
+            raw.integer(rules::NO_ROUTE_STATUS, report).and_then(|status| StatusCode::from_u16(status as u16).ok());
         server.no_route_status = status.unwrap_or(server.no_route_status);
     }
     if let Some(raw) = section.take("admin_token") {
@@ -62,11 +64,12 @@ pub(super) fn server(
     if let Some(raw) = section.take("max_body_bytes") {
         server.max_body_bytes = raw.integer(0..=u64::MAX, report);
     }
-    if let Some(count) = section.take("max_header_fields").and_then(|raw| raw.integer(1..=4096, report)) {
+    if let Some(count) = section.take("max_header_fields").and_then(|raw| raw.integer(rules::MAX_HEADER_FIELDS, report))
+    {
         server.max_header_fields = count as usize;
     }
     if let Some(raw) = section.take("max_connections") {
-        server.max_connections = raw.integer(1..=10_000_000, report).map(|count| count as usize);
+        server.max_connections = raw.integer(rules::MAX_CONNECTIONS, report).map(|count| count as usize);
     }
     if let Some(raw) = section.take("user") {
         server.user = raw.name_text(report);
@@ -125,7 +128,7 @@ fn bind(raw: &Raw<'_>, report: &mut Report) -> Vec<IpAddr> {
         let inside = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(&text);
         match inside.parse::<IpAddr>() {
             Ok(address) if addresses.contains(&address) => {
-                item.bad::<()>(&format!("`{text}` is listed twice"), "list each address once", report);
+                item.refuse(rules::listed_twice(&text), report);
             }
             Ok(address) => addresses.push(address),
             Err(_) => {
@@ -202,7 +205,7 @@ pub(super) fn cache(keys: Option<Keys<'_>>, environment: &mut Environment, repor
     if let Some(raw) = section.take("size_bytes") {
         cache.size_bytes = raw.integer(0..=u64::MAX, report);
     }
-    cache.redis_url = secret_url(section.take("redis_url"), &["redis", "rediss", "unix"], report);
+    cache.redis_url = secret_url(section.take("redis_url"), rules::CACHE_SCHEMES, report);
     section.keys.finish(report);
     if let Some(place) = place {
         inactive(report, place, "`[cache]`", "every response comes from its upstream");
@@ -220,7 +223,7 @@ pub(super) fn postgres(keys: Option<Keys<'_>>, environment: &mut Environment, re
         environment,
         "WARPDRIVE_POSTGRES_",
     );
-    postgres.url = secret_url(section.take("url"), &["postgres", "postgresql"], report);
+    postgres.url = secret_url(section.take("url"), rules::DATABASE_SCHEMES, report);
     if let Some(raw) = section.take("channel") {
         postgres.channel = raw.name_text(report);
     }
@@ -235,13 +238,9 @@ pub(super) fn postgres(keys: Option<Keys<'_>>, environment: &mut Environment, re
 fn secret_url(raw: Option<Raw<'_>>, schemes: &[&str], report: &mut Report) -> Option<String> {
     let raw = raw?;
     report.secret(&raw.place());
-    let text = raw.name_text(report)?;
-    let scheme = text.split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase());
-    if scheme.is_some_and(|scheme| schemes.contains(&scheme.as_str())) {
-        return Some(text);
-    }
-    let wanted: Vec<String> = schemes.iter().map(|scheme| format!("{scheme}://…")).collect();
-    raw.bad("is not a URL of a kind that fits", &format!("write {}", wanted.join(" or ")), report)
+    let text = raw.text(report)?;
+    raw.checked(rules::url(&text, schemes), report)?;
+    Some(text)
 }
 
 /// Reads `[middleware]`.

@@ -8,12 +8,10 @@ use std::time::Duration;
 use super::diagnostic::{Code, Place, Report};
 use super::inactive;
 use super::reader::{Environment, Keys, Raw};
+use super::rules;
 use crate::limits::{MAX_INSTANCES, MAX_UPSTREAMS};
 use crate::model::{Address, HealthCheck, Instance, ProcessSettings, Strategy, Upstream, UpstreamId};
 use crate::pattern;
-
-/// The longest path of a Unix socket: `sun_path` of Linux less its end.
-const MAX_SOCKET_BYTES: usize = 107;
 
 /// The upstreams of the file, by name.
 #[derive(Default)]
@@ -55,19 +53,16 @@ pub(super) fn read(root: Option<Keys<'_>>, target: Option<&Address>, report: &mu
     let mut upstreams = Upstreams::default();
     let Some(root) = root else { return upstreams };
     let entries = root.entries();
-    if entries.len() > MAX_UPSTREAMS {
-        report.add(
-            Code::TooMany,
-            Place::File(root.span),
-            format!("{} upstreams are more than {MAX_UPSTREAMS}", entries.len()),
-        );
+    if let Err(mistake) = rules::count(entries.len(), MAX_UPSTREAMS, "upstreams") {
+        report.add(mistake.code, Place::File(root.span), mistake.problem);
         return upstreams;
     }
     for (name, span, raw) in entries {
         let before = report.errors();
         let Some(keys) = raw.table(report) else { continue };
         if name.is_empty() {
-            report.add(Code::BadValue, Place::File(span), "an upstream needs a name").help("write `[upstreams.NAME]`");
+            let mistake = rules::upstream_without_name();
+            report.add(mistake.code, Place::File(span), mistake.problem).help = mistake.help;
             continue;
         }
         let given = target.filter(|_| name == "default");
@@ -161,7 +156,7 @@ fn address(keys: &mut Keys<'_>, report: &mut Report) -> Own {
             Own::Mistaken
         }
         (None, host, Some(port)) => {
-            let number = port.integer(1..=65_535, report);
+            let number = port.integer(rules::PORTS, report);
             let name = match &host {
                 Some(raw) => host_name(raw, report),
                 None => Some("127.0.0.1".to_owned()),
@@ -174,70 +169,25 @@ fn address(keys: &mut Keys<'_>, report: &mut Report) -> Own {
     }
 }
 
-/// A name or address to connect to, without brackets. A scheme, port or path is a mistake that
-/// many make, and each has its own words.
+/// A name or address to connect to.
 pub(super) fn host_name(raw: &Raw<'_>, report: &mut Report) -> Option<String> {
-    let text = raw.name_text(report)?;
-    let inside = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(&text);
-    if inside.parse::<std::net::IpAddr>().is_ok() {
-        return Some(inside.to_owned());
-    }
-    if text.contains("://") {
-        return raw.bad(
-            "an upstream's host is not a URL",
-            "write the name or address alone, and `port` beside it",
-            report,
-        );
-    }
-    if text.contains('/') {
-        return raw.bad(
-            "an upstream has no path",
-            "write the name or address alone; `rewrite` or `strip_prefix` on a route changes the path",
-            report,
-        );
-    }
-    if text.contains(':') {
-        return raw.bad(
-            "the port stands in a key of its own",
-            "write the name or address alone, and `port` beside it",
-            report,
-        );
-    }
-    let mut canonical = String::new();
-    match crate::host::canonical(text.as_bytes(), &mut canonical) {
-        Ok(_) => Some(canonical),
-        Err(error) => raw.bad(&error.to_string(), "write a host name or an IP address", report),
-    }
+    let text = raw.text(report)?;
+    raw.checked(rules::host_name(&text), report)
 }
 
-/// A path of a socket that the system can take.
+/// A path of a socket.
 pub(super) fn socket_path(raw: &Raw<'_>, report: &mut Report) -> Option<PathBuf> {
-    let text = raw.name_text(report)?;
-    if text.starts_with("unix:") {
-        return raw.bad("the path stands alone", "leave out `unix:` and write the path", report);
-    }
-    if text.contains('\0') {
-        return raw.bad("a path has no zero byte", "write the path of the socket", report);
-    }
-    if text.len() > MAX_SOCKET_BYTES {
-        return raw.bad(
-            &format!("the path has {} bytes, more than the {MAX_SOCKET_BYTES} that the system allows", text.len()),
-            "put the socket into a folder with a shorter path",
-            report,
-        );
-    }
-    Some(PathBuf::from(text))
+    let path = PathBuf::from(raw.text(report)?);
+    raw.checked(rules::socket_path(&path), report)?;
+    Some(path)
 }
 
 fn instances(raw: &Raw<'_>, report: &mut Report) -> Option<Vec<Instance>> {
     let items = raw.array(report)?;
     if items.is_empty() {
-        return raw.bad("is empty", "list at least one instance", report);
+        return raw.checked(Err(rules::no_instance()), report);
     }
-    if items.len() > MAX_INSTANCES {
-        report.add(Code::TooMany, raw.place(), format!("{} instances are more than {MAX_INSTANCES}", items.len()));
-        return None;
-    }
+    raw.checked(rules::count(items.len(), MAX_INSTANCES, "instances"), report)?;
     let mut seen: HashMap<Address, Range<usize>> = HashMap::new();
     let mut instances = Vec::with_capacity(items.len());
     let mut sound = true;
@@ -249,10 +199,9 @@ fn instances(raw: &Raw<'_>, report: &mut Report) -> Option<Vec<Instance>> {
         match address(&mut keys, report) {
             Own::Address(address, span) => {
                 if let Some(first) = seen.get(&address) {
-                    report
-                        .add(Code::ConflictingKeys, Place::File(span), format!("two instances listen at `{address}`"))
-                        .related(first.clone(), "the first one")
-                        .help("one address is one instance");
+                    let mistake = rules::listens_twice(&address);
+                    let diagnostic = report.add(mistake.code, Place::File(span), mistake.problem);
+                    diagnostic.related(first.clone(), "the first one").help = mistake.help;
                     sound = false;
                 } else {
                     seen.insert(address.clone(), span);
@@ -383,7 +332,7 @@ pub(super) fn target(environment: &mut Environment, report: &mut Report) -> Opti
         }
         (None, host, Some(port)) => {
             let name = port.name.clone();
-            let number = port.integer(1..=65_535, report);
+            let number = port.integer(rules::PORTS, report);
             let host = match host {
                 Some(raw) => host_name(&raw, report)?,
                 None => "127.0.0.1".to_owned(),

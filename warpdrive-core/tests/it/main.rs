@@ -2,10 +2,12 @@
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "in tests, a panic is the report")]
 
 mod allocations;
+mod builder;
 mod cases;
 mod config;
 mod fixtures;
 mod hosts;
+mod limits;
 mod oracle;
 mod robustness;
 mod sizes;

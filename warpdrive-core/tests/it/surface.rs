@@ -1,7 +1,13 @@
 //! What an embedder relies on.
 
 use http::Request;
-use warpdrive_core::{Fields, RequestView, Router, Scratch, SelectError, oracle};
+use warpdrive_core::config::{ConfigErrors, Diagnostic, Loaded};
+use warpdrive_core::forwarding::{ClientConnection, PublicOrigin};
+use warpdrive_core::model::{Address, PathRule, Settings};
+use warpdrive_core::{
+    BuildErrors, CompileError, Explanation, Fields, Model, ModelBuilder, Reject, RequestView, RouteBuilder, Router,
+    Scratch, SelectError, oracle,
+};
 
 const TWO: &str = r#"
     [upstreams.api]
@@ -21,7 +27,24 @@ fn a_router_is_shared_and_a_scratch_moves() {
     fn shared<T: Send + Sync + 'static>() {}
     fn moves<T: Send + 'static>() {}
     shared::<Router>();
+    shared::<Model>();
+    shared::<Settings>();
+    shared::<PathRule>();
+    shared::<Address>();
+    shared::<ModelBuilder>();
+    shared::<RouteBuilder>();
+    shared::<Loaded>();
+    shared::<Diagnostic>();
+    shared::<Explanation>();
+    shared::<ClientConnection>();
+    shared::<PublicOrigin>();
     moves::<Scratch>();
+    fn fails<T: std::error::Error + Send + Sync + 'static>() {}
+    fails::<ConfigErrors>();
+    fails::<BuildErrors>();
+    fails::<CompileError>();
+    fails::<SelectError>();
+    fails::<Reject>();
 }
 
 #[test]

@@ -3,8 +3,9 @@
 use std::borrow::Cow;
 
 use http::{StatusCode, Uri, request};
+use warpdrive_core::Reject;
+use warpdrive_core::forwarding::{Credentials, PublicOrigin, RequestHead, forward};
 use warpdrive_core::model::RouteLimits;
-use warpdrive_core::{Credentials, PublicOrigin, Reject, RequestHead, forward};
 
 use super::Exchange;
 use crate::page::Failure;

@@ -16,7 +16,7 @@ use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Versi
 use hyper::body::{Body, Incoming};
 use hyper::upgrade::OnUpgrade;
 use tokio::time::Instant;
-use warpdrive_core::{Fresh, kept_request_id};
+use warpdrive_core::forwarding::{Fresh, kept_request_id};
 
 use crate::access_log::Record;
 use crate::body::{Outgoing, Upload, UploadFailure};

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_LENGTH, HeaderName, UPGRADE};
 use http::{HeaderMap, HeaderValue, Response, StatusCode, Version, response};
 use hyper::upgrade::OnUpgrade;
-use warpdrive_core::finish_response;
+use warpdrive_core::forwarding::finish_response;
 
 use super::decide::Decision;
 use super::dispatch::Sent;

@@ -13,7 +13,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use http::{HeaderMap, StatusCode};
-use warpdrive_core::finish_interim_response;
+use warpdrive_core::forwarding::finish_interim_response;
 
 use crate::limits::{INTERIM_BYTES, INTERIM_RESPONSES};
 
