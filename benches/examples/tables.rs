@@ -25,7 +25,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let start = Instant::now();
         let mut loaded = None;
         let model = allocation_counter::measure(|| {
-            loaded = Some(load(Source { file: Some(("table.toml", &text)), env: &[] }));
+            loaded = Some(load(Source::file("table.toml", &text)));
         });
         let read = start.elapsed();
         let Some(loaded) = loaded else { continue };

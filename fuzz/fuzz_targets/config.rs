@@ -21,7 +21,8 @@ fuzz_target!(|data: &[u8]| {
         .map(|(name, value)| (name.into(), value.into()))
         .collect();
     let file = (!text.contains("# no file")).then_some(("fuzz.toml", &*text));
-    let loaded = match load(Source { file, env: &env }) {
+    let source = file.map_or(Source::without_file(), |(name, text)| Source::file(name, text));
+    let loaded = match load(source.with_env(&env)) {
         Ok(loaded) => loaded,
         Err(errors) => {
             assert!(errors.iter().count() > 0, "refused without a reason");

@@ -29,10 +29,10 @@ pub(crate) struct CheckArgs {
 pub(crate) fn run(args: &CheckArgs) -> ExitCode {
     let configuration = match Configuration::load(args.config.as_deref()) {
         Ok(configuration) => configuration,
-        Err(failure) if args.json => return print_json(&failures(&failure), exit::CONFIGURATION),
+        Err(failure) if args.json => return print_failure_json(&failure),
         Err(failure) => return failure.report(),
     };
-    let warnings = configuration.loaded.warnings.len();
+    let warnings = configuration.warnings();
     let code = if args.strict && warnings > 0 { exit::NO } else { 0 };
     let model = configuration.loaded.model.clone();
     let (routes, upstreams) = (model.routes().len(), model.upstreams().len());
@@ -42,7 +42,7 @@ pub(crate) fn run(args: &CheckArgs) -> ExitCode {
     if args.json {
         let file = configuration.file();
         let list = configuration.loaded.warnings.iter().map(|warning| report::as_json(warning, file)).collect();
-        return print_json(&list, code);
+        return print_json(&list, configuration.loaded.more_warnings, code);
     }
     configuration.print_warnings();
     let mut stdout = std::io::stdout();
@@ -59,14 +59,18 @@ pub(crate) fn run(args: &CheckArgs) -> ExitCode {
     ExitCode::from(code)
 }
 
-fn failures(failure: &Failure) -> Vec<Value> {
-    match failure {
-        Failure::Unreadable(words) => vec![json!({ "code": "unreadable", "severity": "error", "message": words })],
-        Failure::Mistakes(errors) => errors.iter().map(|error| report::as_json(error, errors.file())).collect(),
-    }
+fn print_failure_json(failure: &Failure) -> ExitCode {
+    let (list, more) = match failure {
+        Failure::Unreadable(words) => (vec![json!({ "code": "unreadable", "severity": "error", "message": words })], 0),
+        Failure::Mistakes(errors) => {
+            (errors.iter().map(|error| report::as_json(error, errors.file())).collect(), errors.more())
+        }
+    };
+    print_json(&list, more, exit::CONFIGURATION)
 }
 
-fn print_json(diagnostics: &Vec<Value>, code: u8) -> ExitCode {
-    let _ = writeln!(std::io::stdout(), "{}", json!({ "diagnostics": diagnostics }));
+/// `more` is how many further ones there are.
+fn print_json(diagnostics: &Vec<Value>, more: usize, code: u8) -> ExitCode {
+    let _ = writeln!(std::io::stdout(), "{}", json!({ "diagnostics": diagnostics, "more": more }));
     ExitCode::from(code)
 }

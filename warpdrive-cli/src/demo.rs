@@ -64,7 +64,7 @@ fn prepare(port: u16) -> Result<Demo, String> {
     let mut ports = upstreams.iter().map(|echo| echo.address().port());
     let ports = [(); 3].map(|()| ports.next().unwrap_or_default());
     let text = configuration(port, ports);
-    let source = Source { file: Some((FILE, &text)), env: &[] };
+    let source = Source::file(FILE, &text);
     let loaded = config::load(source).map_err(|errors| errors.to_string())?;
     Ok(Demo { port, model: loaded.model, upstreams })
 }

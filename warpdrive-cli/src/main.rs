@@ -3,6 +3,7 @@
 mod check;
 mod demo;
 mod echo;
+mod programs;
 mod report;
 mod route_test;
 mod serve;

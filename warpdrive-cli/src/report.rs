@@ -19,13 +19,17 @@ pub(crate) fn error(words: &str) {
     let _ = writeln!(std::io::stderr(), "error: {words}");
 }
 
-/// Writes diagnostics to the error stream.
-pub(crate) fn print(diagnostics: &[Diagnostic], quoted: Option<&Quoted>) {
+/// Writes warnings to the error stream, and how many more there are.
+pub(crate) fn print(diagnostics: &[Diagnostic], more: usize, quoted: Option<&Quoted>) {
     let renderer = renderer();
     let mut stderr = std::io::stderr().lock();
     for diagnostic in diagnostics {
         let text = render(&renderer, diagnostic, quoted.map(|quoted| (quoted.name.as_str(), quoted.text.as_str())));
         let _ = writeln!(stderr, "{text}\n");
+    }
+    if more > 0 {
+        let noun = if more == 1 { "warning is" } else { "warnings are" };
+        let _ = writeln!(stderr, "warning: {more} more {noun} not shown");
     }
 }
 
@@ -91,6 +95,14 @@ pub(crate) fn as_json(diagnostic: &Diagnostic, file: Option<&str>) -> Value {
         Place::File(span) => (None, Some([span.start, span.end])),
         _ => (None, None),
     };
+    let related = diagnostic.related.as_ref().map(|(span, role)| {
+        json!({
+            "message": role,
+            "line": diagnostic.related_position.map(|(line, _)| line),
+            "column": diagnostic.related_position.map(|(_, column)| column),
+            "bytes": [span.start, span.end],
+        })
+    });
     json!({
         "code": diagnostic.code.as_str(),
         "severity": match diagnostic.code.severity() { Severity::Error => "error", Severity::Warning => "warning" },
@@ -101,5 +113,6 @@ pub(crate) fn as_json(diagnostic: &Diagnostic, file: Option<&str>) -> Value {
         "column": diagnostic.position.map(|(_, column)| column),
         "bytes": span,
         "variable": variable,
+        "related": related,
     })
 }

@@ -7,11 +7,12 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use warpdrive_core::config::{self, ConfigErrors, Loaded};
+use warpdrive_core::config::{self, ConfigErrors, Loaded, Source};
 use warpdrive_core::limits::MAX_CONFIG_BYTES;
 use warpdrive_core::{Model, Router};
 
 use crate::exit;
+use crate::programs;
 use crate::report::{self, Quoted};
 
 /// The file that is taken where none is named.
@@ -46,7 +47,9 @@ impl Configuration {
             None => None,
         };
         let file = quoted.as_ref().map(|quoted| (quoted.name.as_str(), quoted.text.as_str()));
-        let loaded = config::load(config::Source { file, env: &env }).map_err(Failure::Mistakes)?;
+        let source = file.map_or_else(Source::without_file, |(name, text)| Source::file(name, text));
+        let source = source.with_env(&env).with_programs(&programs::exists);
+        let loaded = config::load(source).map_err(Failure::Mistakes)?;
         Ok(Configuration { loaded, quoted })
     }
 
@@ -55,9 +58,14 @@ impl Configuration {
         self.quoted.as_ref().map(|quoted| quoted.name.as_str())
     }
 
+    /// How many warnings there are, shown or not.
+    pub(crate) fn warnings(&self) -> usize {
+        self.loaded.warnings.len() + self.loaded.more_warnings
+    }
+
     /// Writes the warnings to the standard error stream.
     pub(crate) fn print_warnings(&self) {
-        report::print(&self.loaded.warnings, self.quoted.as_ref());
+        report::print(&self.loaded.warnings, self.loaded.more_warnings, self.quoted.as_ref());
     }
 
     /// Compiles the routes, or tells what is too large.

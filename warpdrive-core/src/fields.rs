@@ -72,6 +72,16 @@ fn is_managed(name: &str) -> bool {
         )
 }
 
+/// Whether route conditions see a field of this name whoever sent it: `Host` is not one of the
+/// fields that a client may add, the others that are left out here are removed before routing.
+pub(crate) fn may_come_from_anyone(name: &HeaderName, server: &ServerSettings) -> bool {
+    let text = name.as_str();
+    *name != header::HOST
+        && server.client_ip_header.as_ref() != Some(name)
+        && fate(text) == Fate::Keep
+        && (!text.contains('_') || (server.underscore_headers && !is_managed(&text.replace('_', "-"))))
+}
+
 /// `Connection` may name any field but those that frame or address the message.
 fn may_be_nominated(name: &[u8]) -> bool {
     ![&b"host"[..], b"content-length"].iter().any(|kept| name.eq_ignore_ascii_case(kept))

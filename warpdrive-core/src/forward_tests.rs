@@ -28,8 +28,7 @@ const CONFIG: &str = r#"
 "#;
 
 fn router(config: &str) -> Router {
-    let loaded =
-        load(Source { file: Some(("test.toml", config)), env: &[] }).unwrap_or_else(|errors| panic!("{errors}"));
+    let loaded = load(Source::file("test.toml", config)).unwrap_or_else(|errors| panic!("{errors}"));
     Router::compile(loaded.model).unwrap()
 }
 

@@ -46,7 +46,11 @@ pub const MAX_HEADER_CONDITIONS: usize = 32;
 /// The largest configuration text, in bytes.
 pub const MAX_CONFIG_BYTES: usize = 64 << 20;
 
-/// The most mistakes that one load reports; the rest is counted.
+/// The most comparisons that one load spends on finding routes in each other's way: a few tenths
+/// of a second. A route usually needs one to three.
+pub const MAX_FINDING_COMPARISONS: u64 = 2_000_000;
+
+/// The most mistakes, and the most warnings, that one load reports; the rest is counted.
 pub const MAX_DIAGNOSTICS: usize = 100;
 
 /// The longest time that a `_secs` key may name: one year.

@@ -96,6 +96,11 @@ pub(crate) fn is_plain(raw: &str) -> bool {
         })
 }
 
+/// Whether a path in normal form may hold this byte as itself, or as part of an escape.
+pub(crate) fn may_stand_raw(byte: u8) -> bool {
+    matches!(class(byte), Class::Plain | Class::Slash | Class::Semicolon | Class::Percent)
+}
+
 /// Writes the normal form of `raw` into `out`, which is emptied first. Idempotent.
 ///
 /// # Errors

@@ -7,6 +7,7 @@ use http::{HeaderName, HeaderValue};
 use regex_automata::meta;
 use regex_automata::nfa::thompson::WhichCaptures;
 use regex_automata::util::syntax;
+use regex_syntax::hir::Hir;
 use thiserror::Error;
 
 use crate::limits::{MAX_PATTERN_BYTES, MAX_PATTERN_SEGMENTS, MAX_REGEX_BYTES, MAX_REGEX_PROGRAM_BYTES};
@@ -203,6 +204,11 @@ impl PathRegex {
     /// The expression as written.
     pub fn as_str(&self) -> &str {
         &self.source
+    }
+
+    /// The syntax tree; `None` never happens for an expression that compiled.
+    pub(crate) fn tree(&self) -> Option<Hir> {
+        regex_syntax::ParserBuilder::new().unicode(false).utf8(false).build().parse(&self.source).ok()
     }
 
     pub(crate) fn program(&self) -> &Arc<meta::Regex> {

@@ -88,3 +88,15 @@ fn a_stop_finishes_the_request_under_way_and_exits_with_0() {
         assert!(Client::connect(proxy.port).is_err());
     }
 }
+
+#[test]
+fn a_finding_is_told_and_the_routes_are_served() {
+    let folder = WorkFolder::new();
+    let app = Server::tcp(answer_each(OK));
+    let routes = "[[routes]]\nupstream = \"app\"\n[[routes]]\npath_prefix = \"/late\"\nupstream = \"app\"\n";
+    let proxy = Proxy::with_config(&folder, &format!("{}{routes}", one_upstream(app.port())));
+    proxy.process.wait_for_line("unreachable-route");
+    let mut client = Client::connect(proxy.port).unwrap();
+    client.get(&proxy.host(), "/late").unwrap();
+    assert_eq!(client.response().unwrap().text(), "ok");
+}

@@ -42,6 +42,8 @@ pub enum Code {
     BadVariable,
     /// Neither a file nor a target in the environment.
     NothingConfigured,
+    /// An upstream that is one of the server's own listeners.
+    OwnListener,
     /// A key that is read, but whose behaviour is not there yet.
     NotActiveYet,
     /// An environment variable that looks like ours and is not.
@@ -54,6 +56,26 @@ pub enum Code {
     TargetIgnored,
     /// A guarded route is served in clear text beyond this machine.
     AuthWithoutTls,
+    /// Two routes with the same conditions.
+    DuplicateRoute,
+    /// A route that no request can reach.
+    UnreachableRoute,
+    /// A route that loses requests to an earlier one that is more general in its path.
+    ShadowedRoute,
+    /// An upstream that no route uses.
+    UnusedUpstream,
+    /// A path expression that is searched anywhere in the path.
+    UnanchoredRegex,
+    /// A literal in a path expression that no path in normal form holds.
+    RegexLiteral,
+    /// Of two routes to one upstream, only one requires a token.
+    GuardedAndUnguarded,
+    /// A process that is not told the address of its upstream.
+    AddressNotInProcess,
+    /// A program that is not there.
+    ProgramNotFound,
+    /// The search for routes in each other's way was given up.
+    FindingsIncomplete,
 }
 
 impl Code {
@@ -75,12 +97,23 @@ impl Code {
         Code::TooMany,
         Code::BadVariable,
         Code::NothingConfigured,
+        Code::OwnListener,
         Code::NotActiveYet,
         Code::UnknownVariable,
         Code::HttpsPortIgnored,
         Code::NoRoutes,
         Code::TargetIgnored,
         Code::AuthWithoutTls,
+        Code::DuplicateRoute,
+        Code::UnreachableRoute,
+        Code::ShadowedRoute,
+        Code::UnusedUpstream,
+        Code::UnanchoredRegex,
+        Code::RegexLiteral,
+        Code::GuardedAndUnguarded,
+        Code::AddressNotInProcess,
+        Code::ProgramNotFound,
+        Code::FindingsIncomplete,
     ];
 
     /// The stable word.
@@ -102,12 +135,23 @@ impl Code {
             Code::TooMany => "too-many",
             Code::BadVariable => "bad-variable",
             Code::NothingConfigured => "nothing-configured",
+            Code::OwnListener => "own-listener",
             Code::NotActiveYet => "not-active-yet",
             Code::UnknownVariable => "unknown-variable",
             Code::HttpsPortIgnored => "https-port-ignored",
             Code::NoRoutes => "no-routes",
             Code::TargetIgnored => "target-ignored",
             Code::AuthWithoutTls => "auth-without-tls",
+            Code::DuplicateRoute => "duplicate-route",
+            Code::UnreachableRoute => "unreachable-route",
+            Code::ShadowedRoute => "shadowed-route",
+            Code::UnusedUpstream => "unused-upstream",
+            Code::UnanchoredRegex => "unanchored-regex",
+            Code::RegexLiteral => "regex-literal",
+            Code::GuardedAndUnguarded => "guarded-and-unguarded",
+            Code::AddressNotInProcess => "address-not-in-process",
+            Code::ProgramNotFound => "program-not-found",
+            Code::FindingsIncomplete => "findings-incomplete",
         }
     }
 
@@ -152,6 +196,8 @@ pub struct Diagnostic {
     pub position: Option<(usize, usize)>,
     /// Another place that takes part, and its role.
     pub related: Option<(Range<usize>, String)>,
+    /// Line and column of that other place, like [`Diagnostic::position`].
+    pub related_position: Option<(usize, usize)>,
     /// What to write instead.
     pub help: Option<String>,
 }
@@ -199,7 +245,15 @@ pub(crate) struct Report {
 impl Report {
     #[expect(clippy::indexing_slicing, reason = "the element was just pushed")]
     pub(crate) fn add(&mut self, code: Code, place: Place, message: impl Into<String>) -> &mut Diagnostic {
-        let diagnostic = Diagnostic { code, message: message.into(), place, position: None, related: None, help: None };
+        let diagnostic = Diagnostic {
+            code,
+            message: message.into(),
+            place,
+            position: None,
+            related: None,
+            related_position: None,
+            help: None,
+        };
         let last = self.found.len();
         self.found.push(diagnostic);
         &mut self.found[last]
@@ -225,21 +279,20 @@ impl Report {
         self.found.iter().any(|diagnostic| diagnostic.code == code && diagnostic.message == message)
     }
 
-    /// The warnings, sorted by place; `Err` where there is any error.
-    pub(crate) fn finish(mut self, file: Option<(&str, &str)>) -> Result<Vec<Diagnostic>, ConfigErrors> {
+    /// The first warnings, sorted by place, and how many more there are; `Err` where there is any
+    /// error.
+    pub(crate) fn finish(mut self, file: Option<(&str, &str)>) -> Result<(Vec<Diagnostic>, usize), ConfigErrors> {
         if self.errors() > 0 {
             return Err(self.into_errors(file));
         }
-        self.settle(file.map_or("", |(_, text)| text));
-        Ok(self.found)
+        let more = self.settle(file.map_or("", |(_, text)| text));
+        Ok((self.found, more))
     }
 
     /// Everything found, as a refusal.
     pub(crate) fn into_errors(mut self, file: Option<(&str, &str)>) -> ConfigErrors {
         let text = file.map_or("", |(_, text)| text);
-        self.settle(text);
-        let more = self.found.len().saturating_sub(MAX_DIAGNOSTICS);
-        self.found.truncate(MAX_DIAGNOSTICS);
+        let more = self.settle(text);
         ConfigErrors {
             file: file.map(|(name, _)| name.to_owned()),
             text: masked(text, &self.secrets),
@@ -248,19 +301,26 @@ impl Report {
         }
     }
 
-    /// Sorts by place and finds lines and columns.
-    fn settle(&mut self, text: &str) {
+    /// Sorts by place, keeps the first [`MAX_DIAGNOSTICS`] and finds their lines and columns.
+    /// Returns how many more there were.
+    fn settle(&mut self, text: &str) -> usize {
         self.found.sort_by_key(|diagnostic| match &diagnostic.place {
             Place::Whole => (0, 0, String::new()),
             Place::File(span) => (1, span.start, String::new()),
             Place::Variable(name) => (2, 0, name.clone()),
         });
+        let more = self.found.len().saturating_sub(MAX_DIAGNOSTICS);
+        self.found.truncate(MAX_DIAGNOSTICS);
         let lines = Lines::new(text);
         for diagnostic in &mut self.found {
             if let Place::File(span) = &diagnostic.place {
                 diagnostic.position = Some(lines.position(text, span.start));
             }
+            if let Some((span, _)) = &diagnostic.related {
+                diagnostic.related_position = Some(lines.position(text, span.start));
+            }
         }
+        more
     }
 }
 

@@ -1,6 +1,9 @@
 //! From configuration text and environment to a [`Model`]: every mistake at once.
 
 mod diagnostic;
+mod findings;
+mod listeners;
+mod process;
 mod reader;
 mod routes;
 pub(crate) mod rules;
@@ -15,6 +18,7 @@ use toml::de::DeTable;
 pub(crate) use diagnostic::Report;
 pub use diagnostic::{Code, ConfigErrors, Diagnostic, Place, Severity};
 
+use findings::{Programs, RoutePlaces, Subject, UpstreamPlaces};
 use reader::{Environment, Keys, Raw};
 use upstreams::Upstreams;
 
@@ -25,13 +29,45 @@ use crate::model::{
 use crate::pattern::PathRule;
 
 /// What a configuration is read from. Core never asks the system itself.
-#[derive(Clone, Copy, Debug)]
+///
+/// ```
+/// use warpdrive_core::config::{Source, load};
+///
+/// let text = "[upstreams.app]\nport = 3000\n";
+/// let loaded = load(Source::file("warpdrive.toml", text))?;
+/// assert!(loaded.warnings.is_empty());
+/// # Ok::<(), warpdrive_core::config::ConfigErrors>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Source<'a> {
-    /// The name of the file, for messages, and its text; `None` is the simple mode, in which the
-    /// environment names the one upstream.
-    pub file: Option<(&'a str, &'a str)>,
-    /// The environment, such as `std::env::vars_os()` gives it.
-    pub env: &'a [(OsString, OsString)],
+    file: Option<(&'a str, &'a str)>,
+    env: &'a [(OsString, OsString)],
+    programs: Option<Programs<'a>>,
+}
+
+impl<'a> Source<'a> {
+    /// A file's text, and the file's name for messages.
+    pub fn file(name: &'a str, text: &'a str) -> Self {
+        Source { file: Some((name, text)), ..Source::default() }
+    }
+
+    /// The simple mode, in which the environment names the one upstream.
+    pub fn without_file() -> Self {
+        Source::default()
+    }
+
+    /// The same with an environment, such as `std::env::vars_os()` gives it. Without, it is empty.
+    #[must_use]
+    pub fn with_env(self, env: &'a [(OsString, OsString)]) -> Self {
+        Source { env, ..self }
+    }
+
+    /// The same with a way to tell whether a program is there: a name without slash is looked up
+    /// like a shell does, a path is taken as it is. Without, nothing is said of missing programs.
+    #[must_use]
+    pub fn with_programs(self, exists: &'a dyn Fn(&str) -> bool) -> Self {
+        Source { programs: Some(Programs(exists)), ..self }
+    }
 }
 
 /// A configuration without mistakes.
@@ -40,8 +76,10 @@ pub struct Source<'a> {
 pub struct Loaded {
     /// What it says.
     pub model: Model,
-    /// What may be meant otherwise, sorted by place.
+    /// What may be meant otherwise, sorted by place: at most [`crate::limits::MAX_DIAGNOSTICS`].
     pub warnings: Vec<Diagnostic>,
+    /// How many more warnings there were.
+    pub more_warnings: usize,
 }
 
 /// Reads a configuration.
@@ -72,11 +110,29 @@ pub fn load(source: Source<'_>) -> Result<Loaded, ConfigErrors> {
     // Where to find the file is the command line's business, but the name is known.
     drop(environment.take("WARPDRIVE_CONFIG"));
     let mut root = Keys::new(String::new(), document.get_ref(), 0..text.len());
-    let model = read(&mut root, &mut environment, source.file.is_some(), text, &mut report);
+    let (model, places) = read(&mut root, &mut environment, source.file.is_some(), text, &mut report);
     root.finish(&mut report);
     environment.finish(&mut report);
-    let warnings = report.finish(source.file)?;
-    Ok(Loaded { model, warnings })
+    // What a configuration with mistakes means would be guessed.
+    if report.errors() == 0 {
+        let subject = Subject {
+            server: &model.settings.server,
+            upstreams: &model.upstreams,
+            upstream_places: &places.upstreams,
+            routes: &model.routes,
+            route_places: &places.routes,
+            programs: source.programs,
+        };
+        findings::look(&subject, &mut report);
+    }
+    let (warnings, more_warnings) = report.finish(source.file)?;
+    Ok(Loaded { model, warnings, more_warnings })
+}
+
+/// Where the parts of a model stand in the file.
+struct Places {
+    upstreams: Vec<UpstreamPlaces>,
+    routes: Vec<RoutePlaces>,
 }
 
 fn syntax(text: &str, mistakes: Vec<toml::de::Error>, report: &mut Report) {
@@ -100,7 +156,7 @@ fn read<'t>(
     has_file: bool,
     text: &'t str,
     report: &mut Report,
-) -> Model {
+) -> (Model, Places) {
     let mut table = |key, report: &mut Report| root.take(key).and_then(|raw: Raw<'t>| raw.table(report));
     let empty = DeTable::new();
     let server_keys = table("server", report);
@@ -126,10 +182,10 @@ fn read<'t>(
     let errors_before = report.errors();
     let target = upstreams::target(environment, report);
     let target_mistaken = report.errors() > errors_before;
-    let mut upstreams = upstreams::read(upstream_keys, target.as_ref().map(|(address, _)| address), report);
+    let mut upstreams = upstreams::read(upstream_keys, target.as_ref(), report);
     let raw_routes = root.take("routes");
     let routes_given = raw_routes.is_some();
-    let mut routes = routes::read(raw_routes, &upstreams, &settings.server, text, report);
+    let (mut routes, route_places) = routes::read(raw_routes, &upstreams, &settings.server, text, report);
     if has_file {
         if let (Some((_, variable)), None) = (&target, upstreams.find("default")) {
             report
@@ -139,8 +195,9 @@ fn read<'t>(
         if !routes_given && report.errors() == 0 {
             without_routes(&upstreams, &settings.server, &mut routes, report);
         }
-    } else if let Some((address, _)) = target {
-        let id = upstreams.add(single(address), 0..0);
+    } else if let Some((address, variable)) = target {
+        let places = UpstreamPlaces { name: 0..0, addresses: vec![Place::Variable(variable)], process: None };
+        let id = upstreams.add(single(address), places);
         routes.push(everything_to(id, &settings.server));
     } else if !target_mistaken {
         report
@@ -148,7 +205,11 @@ fn read<'t>(
             .help("set WARPDRIVE_TARGET_PORT=3000 to put WarpDrive in front of one application, or write a warpdrive.toml and name it with --config");
     }
     auth_in_clear(&settings, &routes, report);
-    Model { settings, upstreams: upstreams.list, routes }
+    listeners::look(&settings, &upstreams.list, &upstreams.places, report);
+    (
+        Model { settings, upstreams: upstreams.list, routes },
+        Places { upstreams: upstreams.places, routes: route_places },
+    )
 }
 
 /// One upstream and no routes means everything; several mean a question.

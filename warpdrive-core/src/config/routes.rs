@@ -5,6 +5,7 @@ use std::ops::Range;
 use http::{HeaderName, HeaderValue, Method};
 
 use super::diagnostic::{Code, Lines, Place, Report};
+use super::findings::RoutePlaces;
 use super::reader::{Keys, Raw};
 use super::rules::{self, PathKey};
 use super::suggest;
@@ -14,6 +15,9 @@ use crate::limits::{MAX_HEADER_CONDITIONS, MAX_ROUTES};
 use crate::model::{PathAction, Route, RouteLimits, ServerSettings, UpstreamId};
 use crate::pattern::{HeaderCondition, HeaderTest, PathRule};
 
+/// The routes, and where the parts of each stand.
+pub(super) type Placed = (Vec<Route>, Vec<RoutePlaces>);
+
 /// Reads every route.
 pub(super) fn read(
     raw: Option<Raw<'_>>,
@@ -21,14 +25,14 @@ pub(super) fn read(
     server: &ServerSettings,
     text: &str,
     report: &mut Report,
-) -> Vec<Route> {
-    let Some(raw) = raw else { return Vec::new() };
-    let Some(items) = raw.array(report) else { return Vec::new() };
+) -> Placed {
+    let Some(raw) = raw else { return Placed::default() };
+    let Some(items) = raw.array(report) else { return Placed::default() };
     if raw.checked(rules::count(items.len(), MAX_ROUTES, "routes"), report).is_none() {
-        return Vec::new();
+        return Placed::default();
     }
     let lines = Lines::new(text);
-    let mut routes = Vec::with_capacity(items.len());
+    let mut routes = Placed::default();
     for (position, item) in items.iter().enumerate() {
         let number = position as u32 + 1;
         let span = item.span();
@@ -47,15 +51,15 @@ fn route(
     upstreams: &Upstreams,
     server: &ServerSettings,
     report: &mut Report,
-) -> Option<Route> {
+) -> Option<(Route, RoutePlaces)> {
     let name = keys.take("name").and_then(|raw| raw.name_text(report));
     let description = keys.take("description").and_then(|raw| raw.text(report));
     let hosts = hosts(&mut keys, report);
     let (path, path_at) = path_rule(&mut keys, server.merge_slashes, report);
     let methods = keys.take("methods").map(|raw| methods(&raw, report)).unwrap_or_default();
     let headers = header_conditions(&mut keys, report);
-    let upstream = upstream(&mut keys, number, span, upstreams, report);
-    let action = action(&mut keys, &path, path_at, server.merge_slashes, report);
+    let (upstream, upstream_at) = upstream(&mut keys, number, span.clone(), upstreams, report).unzip();
+    let action = action(&mut keys, &path, path_at.clone(), server.merge_slashes, report);
     let mut flag = |key, default| keys.take(key).and_then(|raw| raw.boolean(report)).unwrap_or(default);
     let rewrite_location = flag("rewrite_location", true);
     let rewrite_cookie_paths = flag("rewrite_cookie_paths", false);
@@ -68,7 +72,13 @@ fn route(
     let response_headers = keys.take("response_headers").map(|raw| fields_to_set(&raw, report)).unwrap_or_default();
     let limits = limits(&mut keys, server, report);
     keys.finish(report);
-    Some(Route {
+    let places = RoutePlaces {
+        route: span,
+        path: path_at,
+        upstream: upstream_at?,
+        require_auth: auth.and_then(|raw| raw.span()),
+    };
+    let route = Route {
         number,
         line: Some(line),
         name,
@@ -85,7 +95,8 @@ fn route(
         add_headers,
         response_headers,
         limits,
-    })
+    };
+    Some((route, places))
 }
 
 fn limits(keys: &mut Keys<'_>, server: &ServerSettings, report: &mut Report) -> RouteLimits {
@@ -276,7 +287,7 @@ fn upstream(
     span: Range<usize>,
     upstreams: &Upstreams,
     report: &mut Report,
-) -> Option<UpstreamId> {
+) -> Option<(UpstreamId, Range<usize>)> {
     let Some(raw) = keys.take("upstream") else {
         report
             .add(Code::MissingKey, Place::File(span), format!("route {number} names no upstream"))
@@ -285,7 +296,7 @@ fn upstream(
     };
     let name = raw.text(report)?;
     if let Some(id) = upstreams.find(&name) {
-        return Some(id);
+        return Some((id, raw.span().unwrap_or(span)));
     }
     if upstreams.is_broken(&name) {
         return None;
@@ -296,8 +307,8 @@ fn upstream(
         diagnostic.help(format!("define it: `[upstreams.{name}]`"));
     }
     let near = suggest::nearest(&name, &known).and_then(|near| upstreams.find(near));
-    if let Some(span) = near.and_then(|id| upstreams.spans.get(id.index())) {
-        diagnostic.related(span.clone(), "defined here");
+    if let Some(places) = near.and_then(|id| upstreams.places.get(id.index())) {
+        diagnostic.related(places.name.clone(), "defined here");
     }
     None
 }

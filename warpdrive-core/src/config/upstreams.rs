@@ -6,11 +6,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::diagnostic::{Code, Place, Report};
-use super::inactive;
+use super::findings::UpstreamPlaces;
 use super::reader::{Environment, Keys, Raw};
-use super::rules;
+use super::{inactive, process, rules};
 use crate::limits::{MAX_INSTANCES, MAX_UPSTREAMS};
-use crate::model::{Address, HealthCheck, Instance, ProcessSettings, Strategy, Upstream, UpstreamId};
+use crate::model::{Address, HealthCheck, Instance, Strategy, Upstream, UpstreamId};
 use crate::pattern;
 
 /// The upstreams of the file, by name.
@@ -18,8 +18,8 @@ use crate::pattern;
 pub(super) struct Upstreams {
     pub(super) list: Vec<Upstream>,
     by_name: HashMap<String, UpstreamId>,
-    /// Where each is defined, for related places.
-    pub(super) spans: Vec<Range<usize>>,
+    /// Where each is defined.
+    pub(super) places: Vec<UpstreamPlaces>,
     /// Upstreams whose own mistakes are reported already: routes to them are no further mistake.
     broken: Vec<String>,
 }
@@ -39,17 +39,17 @@ impl Upstreams {
         sound.chain(self.broken.iter().map(String::as_str)).collect()
     }
 
-    pub(super) fn add(&mut self, upstream: Upstream, span: Range<usize>) -> UpstreamId {
+    pub(super) fn add(&mut self, upstream: Upstream, places: UpstreamPlaces) -> UpstreamId {
         let id = UpstreamId(self.list.len() as u32);
         self.by_name.insert(upstream.name.clone(), id);
         self.list.push(upstream);
-        self.spans.push(span);
+        self.places.push(places);
         id
     }
 }
 
 /// Reads every upstream. `target` is the address that the environment gives to `default`.
-pub(super) fn read(root: Option<Keys<'_>>, target: Option<&Address>, report: &mut Report) -> Upstreams {
+pub(super) fn read(root: Option<Keys<'_>>, target: Option<&(Address, String)>, report: &mut Report) -> Upstreams {
     let mut upstreams = Upstreams::default();
     let Some(root) = root else { return upstreams };
     let entries = root.entries();
@@ -66,8 +66,8 @@ pub(super) fn read(root: Option<Keys<'_>>, target: Option<&Address>, report: &mu
             continue;
         }
         let given = target.filter(|_| name == "default");
-        match upstream(name, span.clone(), keys, given, report) {
-            Some(upstream) if report.errors() == before => drop(upstreams.add(upstream, span)),
+        match upstream(name, span, keys, given, report) {
+            Some((upstream, places)) if report.errors() == before => drop(upstreams.add(upstream, places)),
             _ => upstreams.broken.push(name.to_owned()),
         }
     }
@@ -78,14 +78,14 @@ fn upstream(
     name: &str,
     span: Range<usize>,
     mut keys: Keys<'_>,
-    given: Option<&Address>,
+    given: Option<&(Address, String)>,
     report: &mut Report,
-) -> Option<Upstream> {
+) -> Option<(Upstream, UpstreamPlaces)> {
     let own = address(&mut keys, report);
     let strategy = keys.take("strategy").and_then(|raw| strategy(&raw, report)).unwrap_or_default();
     let listed = keys.take("instances");
     let health = keys.take("health").and_then(|raw| health(&raw, report));
-    let process = keys.take("process").and_then(|raw| process(&raw, report));
+    let (process, process_places) = keys.take("process").and_then(|raw| process::read(&raw, report)).unzip();
     let mistaken = matches!(own, Own::Mistaken);
     let instances = match (own, &listed) {
         (Own::Mistaken, _) => None,
@@ -99,24 +99,28 @@ fn upstream(
             drop(address);
             None
         }
-        (Own::Address(address, _), None) => Some(vec![Instance { address }]),
+        (Own::Address(address, at), None) => Some((vec![Instance { address }], vec![Place::File(at)])),
         (Own::Absent, Some(raw)) => instances(raw, report),
         (Own::Absent, None) => None,
     };
     let instances = match (given, instances) {
-        (Some(address), _) => Some(vec![Instance { address: address.clone() }]),
+        (Some((address, variable)), _) => {
+            Some((vec![Instance { address: address.clone() }], vec![Place::Variable(variable.clone())]))
+        }
         (None, Some(instances)) => Some(instances),
         (None, None) => {
             if listed.is_none() && !mistaken {
                 report
-                    .add(Code::MissingKey, Place::File(span), format!("upstream `{name}` has no address"))
+                    .add(Code::MissingKey, Place::File(span.clone()), format!("upstream `{name}` has no address"))
                     .help("give it `host` and `port`, or `socket`, or `[[upstreams.NAME.instances]]`");
             }
             None
         }
     };
     keys.finish(report);
-    Some(Upstream { name: name.to_owned(), instances: instances?, strategy, health, process })
+    let (instances, addresses) = instances?;
+    let places = UpstreamPlaces { name: span, addresses, process: process_places };
+    Some((Upstream { name: name.to_owned(), instances, strategy, health, process }, places))
 }
 
 enum Own {
@@ -182,7 +186,7 @@ pub(super) fn socket_path(raw: &Raw<'_>, report: &mut Report) -> Option<PathBuf>
     Some(path)
 }
 
-fn instances(raw: &Raw<'_>, report: &mut Report) -> Option<Vec<Instance>> {
+fn instances(raw: &Raw<'_>, report: &mut Report) -> Option<(Vec<Instance>, Vec<Place>)> {
     let items = raw.array(report)?;
     if items.is_empty() {
         return raw.checked(Err(rules::no_instance()), report);
@@ -190,6 +194,7 @@ fn instances(raw: &Raw<'_>, report: &mut Report) -> Option<Vec<Instance>> {
     raw.checked(rules::count(items.len(), MAX_INSTANCES, "instances"), report)?;
     let mut seen: HashMap<Address, Range<usize>> = HashMap::new();
     let mut instances = Vec::with_capacity(items.len());
+    let mut places = Vec::with_capacity(items.len());
     let mut sound = true;
     for (number, item) in items.iter().enumerate() {
         let Some(mut keys) = Raw::file(format!("{}[{number}]", raw.name), item).table(report) else {
@@ -200,12 +205,13 @@ fn instances(raw: &Raw<'_>, report: &mut Report) -> Option<Vec<Instance>> {
             Own::Address(address, span) => {
                 if let Some(first) = seen.get(&address) {
                     let mistake = rules::listens_twice(&address);
-                    let diagnostic = report.add(mistake.code, Place::File(span), mistake.problem);
+                    let diagnostic = report.add(mistake.code, Place::File(span.clone()), mistake.problem);
                     diagnostic.related(first.clone(), "the first one").help = mistake.help;
                     sound = false;
                 } else {
-                    seen.insert(address.clone(), span);
+                    seen.insert(address.clone(), span.clone());
                 }
+                places.push(Place::File(span));
                 instances.push(Instance { address });
             }
             Own::Absent => {
@@ -218,7 +224,7 @@ fn instances(raw: &Raw<'_>, report: &mut Report) -> Option<Vec<Instance>> {
         }
         keys.finish(report);
     }
-    sound.then_some(instances)
+    sound.then_some((instances, places))
 }
 
 fn strategy(raw: &Raw<'_>, report: &mut Report) -> Option<Strategy> {
@@ -280,34 +286,6 @@ fn check_path(raw: &Raw<'_>, report: &mut Report) -> Option<String> {
             None
         }
     }
-}
-
-fn process(raw: &Raw<'_>, report: &mut Report) -> Option<ProcessSettings> {
-    let mut keys = raw.table(report)?;
-    let command = match keys.take("command") {
-        Some(raw) => raw.name_text(report),
-        None => {
-            report
-                .add(Code::MissingKey, raw.place(), format!("`{}` has no command", raw.name))
-                .help("add `process.command = \"…\"`");
-            None
-        }
-    };
-    let args = keys.take("args").and_then(|raw| raw.texts(report)).unwrap_or_default();
-    let args = args.iter().filter_map(|arg| arg.text(report)).collect();
-    let mut env = Vec::new();
-    if let Some(table) = keys.take("env").and_then(|raw| raw.table(report)) {
-        for (name, span, value) in table.entries() {
-            if name.is_empty() || name.contains(['=', '\0']) {
-                report.add(Code::BadValue, Place::File(span), format!("`{name}` is not a variable's name"));
-                continue;
-            }
-            env.extend(value.text(report).map(|value| (name.to_owned(), value)));
-        }
-    }
-    keys.finish(report);
-    inactive(report, raw.place(), "`process`", "start the program yourself");
-    Some(ProcessSettings { command: command?, args, env })
 }
 
 /// The address in `WARPDRIVE_TARGET_*`.

@@ -112,7 +112,7 @@ impl Router {
     /// # Errors
     /// Every mistake in the text at once.
     pub fn from_toml(text: &str) -> Result<Self, ConfigErrors> {
-        let loaded = config::load(config::Source { file: Some(("warpdrive.toml", text)), env: &[] })?;
+        let loaded = config::load(config::Source::file("warpdrive.toml", text))?;
         Router::compile(loaded.model).map_err(ConfigErrors::from_compile)
     }
 

@@ -28,9 +28,8 @@ pub(super) enum Place {
 
 /// Reads the place off the expression's own syntax tree.
 pub(super) fn place(regex: &PathRegex) -> Place {
-    let parsed = regex_syntax::ParserBuilder::new().unicode(false).utf8(false).build().parse(regex.as_str());
-    // The same text has been compiled, so it parses; if not, the slowest place is the safe one.
-    let Ok(hir) = parsed else { return Place::Floating };
+    // If there is none, the slowest place is the safe one.
+    let Some(hir) = regex.tree() else { return Place::Floating };
     if !hir.properties().look_set_prefix().contains(Look::Start) {
         return Place::Floating;
     }

@@ -293,7 +293,7 @@ fn same(routes: &[Written], token: bool, merge: bool, status: u16) -> Result<boo
         builder = builder.upstream("broken", [Address::tcp("a/b", 1)]);
     }
     let built = routes.iter().map(Written::built).fold(builder, |builder, route| builder.route(route)).build();
-    let read = load(Source { file: Some(("f", &text)), env: &[] });
+    let read = load(Source::file("f", &text));
     match (read, built) {
         (Err(read), Err(built)) => {
             let mut wanted: Vec<Code> =

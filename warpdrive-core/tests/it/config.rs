@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 
 use warpdrive_core::Router;
-use warpdrive_core::config::{Code, ConfigErrors, Loaded, Severity, Source, load};
+use warpdrive_core::config::{Code, ConfigErrors, Diagnostic, Loaded, Severity, Source, load};
 
 use crate::fixtures::files;
 
@@ -13,17 +13,40 @@ fn env(pairs: &[(&str, &str)]) -> Vec<(OsString, OsString)> {
 }
 
 fn load_with(text: Option<&str>, pairs: &[(&str, &str)]) -> Result<Loaded, ConfigErrors> {
-    load(Source { file: text.map(|text| ("warpdrive.toml", text)), env: &env(pairs) })
+    let source = text.map_or_else(Source::without_file, |text| Source::file("warpdrive.toml", text));
+    load(source.with_env(&env(pairs)))
 }
 
-/// Every example of the mission loads, and its routes compile.
+/// Every example of the mission loads, and its routes compile. The two findings are true: neither
+/// process is told the sockets of its upstream.
 #[test]
 fn the_missions_examples_load() {
+    let mut findings = Vec::new();
     for path in files("config/mission", "toml") {
         let text = std::fs::read_to_string(&path).unwrap();
         let loaded = load_with(Some(&text), &[("WARPDRIVE_ADMIN_TOKEN", "s3cret")])
             .unwrap_or_else(|errors| panic!("{}: {errors}", path.display()));
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let found = loaded.warnings.iter().filter(|warning| warning.code >= Code::DuplicateRoute);
+        findings.extend(found.map(|warning| (name.clone(), warning.code, warning.position.unwrap().0)));
         Router::compile(loaded.model).unwrap();
+    }
+    let files: Vec<(&str, Code, usize)> =
+        findings.iter().map(|(name, code, line)| (name.as_str(), *code, *line)).collect();
+    assert_eq!(
+        files,
+        [
+            ("16-process-supervision-integration.toml", Code::AddressNotInProcess, 8),
+            ("17-complete-real-world-example.toml", Code::AddressNotInProcess, 13),
+        ]
+    );
+}
+
+/// A warning with the place that takes part in it.
+fn shown(warning: &Diagnostic) -> String {
+    match (&warning.related, warning.related_position) {
+        (Some((_, role)), Some((line, column))) => format!("{warning}; {line}:{column}: {role}"),
+        _ => warning.to_string(),
     }
 }
 
@@ -38,16 +61,20 @@ fn every_mistake_has_its_message() {
         for line in text.lines().filter_map(|line| line.strip_prefix("# env ")) {
             pairs.push(line.split_once('=').unwrap());
         }
-        let file = (!text.contains("# no file")).then_some(text.as_str());
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        let (shown, codes): (String, Vec<Code>) =
-            match load(Source { file: file.map(|text| (name.as_str(), text)), env: &env(&pairs) }) {
-                Ok(loaded) => {
-                    let lines: Vec<String> = loaded.warnings.iter().map(ToString::to_string).collect();
-                    (lines.join("\n"), loaded.warnings.iter().map(|warning| warning.code).collect())
-                }
-                Err(errors) => (errors.to_string(), errors.iter().map(|error| error.code).collect()),
-            };
+        let source = if text.contains("# no file") { Source::without_file() } else { Source::file(&name, &text) };
+        let installed = |program: &str| text.lines().any(|line| line.strip_prefix("# program ") == Some(program));
+        let asks_for_programs = text.contains("# program ");
+        let (env, installed) = (env(&pairs), &installed as &dyn Fn(&str) -> bool);
+        let source = source.with_env(&env);
+        let source = if asks_for_programs { source.with_programs(installed) } else { source };
+        let (shown, codes): (String, Vec<Code>) = match load(source) {
+            Ok(loaded) => {
+                let lines: Vec<String> = loaded.warnings.iter().map(shown).collect();
+                (lines.join("\n"), loaded.warnings.iter().map(|warning| warning.code).collect())
+            }
+            Err(errors) => (errors.to_string(), errors.iter().map(|error| error.code).collect()),
+        };
         if std::env::var_os("WARPDRIVE_BLESS_TESTS").is_some() {
             std::fs::write(path.with_extension("txt"), format!("{shown}\n")).unwrap();
         } else {
@@ -57,7 +84,8 @@ fn every_mistake_has_its_message() {
     }
     let missing: Vec<&str> = Code::ALL.iter().filter(|code| !seen.contains(code)).map(|code| code.as_str()).collect();
     // A variable that is not text cannot stand in a file of text: tested below.
-    assert_eq!(missing, ["bad-variable"]);
+    // The search for routes in each other's way ends only in a file too large to keep: `findings`.
+    assert_eq!(missing, ["bad-variable", "findings-incomplete"]);
 }
 
 #[cfg(unix)]
@@ -65,7 +93,7 @@ fn every_mistake_has_its_message() {
 fn a_variable_that_is_not_text() {
     use std::os::unix::ffi::OsStringExt;
     let pairs = [(OsString::from("WARPDRIVE_HTTP_PORT"), OsString::from_vec(vec![0xff]))];
-    let errors = load(Source { file: Some(("f", "[upstreams.a]\nport = 1\n")), env: &pairs }).unwrap_err();
+    let errors = load(Source::file("f", "[upstreams.a]\nport = 1\n").with_env(&pairs)).unwrap_err();
     assert_eq!(
         errors.to_string(),
         "WARPDRIVE_HTTP_PORT: error[bad-variable]: its value is not UTF-8; help: set it to plain text, or unset it"
@@ -73,7 +101,7 @@ fn a_variable_that_is_not_text() {
     // A variable of someone else's may hold anything.
     let pairs =
         [(OsString::from("LS_COLORS"), OsString::from_vec(vec![0xff])), ("WARPDRIVE_TARGET_PORT".into(), "1".into())];
-    assert!(load(Source { file: None, env: &pairs }).is_ok());
+    assert!(load(Source::without_file().with_env(&pairs)).is_ok());
 }
 
 #[test]
@@ -126,7 +154,7 @@ fn the_simple_mode() {
     assert_eq!(loaded.model.upstreams()[0].instances[0].address.to_string(), "unix:/tmp/puma.sock");
     assert!(!loaded.model.settings().server.trusted_proxies.contains("10.1.1.1".parse().unwrap()));
     // With a file, nobody is trusted unless it says so, and `default` takes the target's address.
-    let text = "[upstreams.default]\n[upstreams.other]\nport = 2\n[[routes]]\nupstream = \"default\"\n";
+    let text = "[upstreams.default]\n[[routes]]\nupstream = \"default\"\n";
     let loaded =
         load_with(Some(text), &[("WARPDRIVE_TARGET_HOST", "app.internal"), ("WARPDRIVE_TARGET_PORT", "9")]).unwrap();
     assert_eq!(loaded.model.upstreams()[0].instances[0].address.to_string(), "app.internal:9");

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use http::{HeaderMap, HeaderValue, Method, Version};
-use warpdrive_core::config::{Source, load};
+use warpdrive_core::config::{Code, Source, load};
 use warpdrive_core::forwarding::{ClientConnection, Credentials, Fresh, RequestHead, Scheme, forward, kept_request_id};
 use warpdrive_core::limits::*;
 use warpdrive_core::model::{Address, HostPattern, PathRegex, Settings, TrustedProxies};
@@ -21,7 +21,7 @@ fn mistake(table: ModelBuilder) -> Option<String> {
 }
 
 fn load_text(text: &str) -> Result<Model, String> {
-    load(Source { file: Some(("f", text)), env: &[] }).map(|loaded| loaded.model).map_err(|errors| errors.to_string())
+    load(Source::file("f", text)).map(|loaded| loaded.model).map_err(|errors| errors.to_string())
 }
 
 /// A name of exactly that many bytes, in labels of at most nine.
@@ -129,6 +129,23 @@ fn no_bound_is_left_out() {
     }
 }
 
+/// How many comparisons a table needs is the search's business, so the tables here are well below
+/// the bound and well past it: each exact path is compared with each expression in its folder.
+#[test]
+fn a_search_past_its_comparisons_is_given_up_and_says_so() {
+    const EXPRESSIONS: u64 = 700;
+    let warnings = |comparisons: u64| {
+        let route = |condition: String| format!("[[routes]]\nupstream = \"u\"\n{condition}\n");
+        let expressions = (0..EXPRESSIONS).map(|n| route(format!("path_regex = \"^/r{n}x\"")));
+        let paths = (0..comparisons / EXPRESSIONS).map(|n| route(format!("path_exact = \"/s{n}\"")));
+        let text: String = expressions.chain(paths).collect();
+        let loaded = load(Source::file("f", &format!("[upstreams.u]\nport = 1\n{text}"))).unwrap();
+        loaded.warnings.into_iter().map(|warning| warning.code).collect::<Vec<_>>()
+    };
+    assert_eq!(warnings(MAX_FINDING_COMPARISONS / 200), []);
+    assert_eq!(warnings(MAX_FINDING_COMPARISONS), [Code::FindingsIncomplete]);
+}
+
 /// The size of a program is the engine's business, so the bound is found by trying.
 fn largest_repetition() -> usize {
     let fits = |count: usize| PathRegex::new(&format!("^/x/(a{{{count}}}){{10}}")).is_ok();
@@ -190,7 +207,7 @@ fn mistakes_beyond_the_bound_are_counted() {
         let count = MAX_DIAGNOSTICS + past;
         let mut keys: String = (0..count).map(|number| format!("key{number} = 1\n")).collect();
         keys.push_str("[upstreams.u]\nport = 1\n");
-        let errors = load(Source { file: Some(("f", &keys)), env: &[] }).unwrap_err();
+        let errors = load(Source::file("f", &keys)).unwrap_err();
         assert_eq!((errors.iter().count(), errors.more()), (MAX_DIAGNOSTICS, past));
         let table = (0..count).fold(one(), |table, _| table.route(RouteBuilder::to("x")));
         let errors = table.build().unwrap_err();

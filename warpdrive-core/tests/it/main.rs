@@ -5,6 +5,7 @@ mod allocations;
 mod builder;
 mod cases;
 mod config;
+mod findings;
 mod fixtures;
 mod hosts;
 mod limits;

@@ -84,7 +84,7 @@ fn place_is_inside(diagnostic: &Diagnostic, text: &str) -> Result<(), TestCaseEr
 
 fn loads_or_says_why(text: &str) -> Result<(), TestCaseError> {
     let env = [(OsString::from("WARPDRIVE_ADMIN_TOKEN"), OsString::from("s3cret"))];
-    match load(Source { file: Some(("random.toml", text)), env: &env }) {
+    match load(Source::file("random.toml", text).with_env(&env)) {
         Ok(loaded) => {
             loaded.warnings.iter().try_for_each(|warning| place_is_inside(warning, text))?;
             let router = Router::compile(loaded.model);
