@@ -13,6 +13,7 @@ mod demo;
 mod echo;
 #[path = "../../../warpdrive-core/tests/it/fixtures.rs"]
 mod fixtures;
+mod memory;
 mod node;
 mod puma;
 mod rails;
