@@ -109,3 +109,18 @@ pub(crate) const EXPECT_WAIT: Duration = Duration::from_secs(1);
 
 /// What `Retry-After` of a 503 says, in seconds.
 pub(crate) const RETRY_AFTER_SECS: &str = "1";
+
+#[cfg(test)]
+mod tests {
+    /// The page that people read names every bound.
+    #[test]
+    fn every_limit_is_on_its_page() {
+        let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/limits.md")).unwrap();
+        let names = include_str!("limits.rs").lines().filter_map(|line| line.strip_prefix("pub(crate) const "));
+        let names: Vec<&str> = names.filter_map(|rest| rest.split(':').next()).collect();
+        assert!(names.len() > 25, "{names:?}");
+        for name in names {
+            assert!(page.contains(&format!("| `{name}` |")), "{name} is not in docs/limits.md");
+        }
+    }
+}
