@@ -19,7 +19,7 @@ use warpdrive_core::Model;
 use warpdrive_core::model::{Address, ServerSettings};
 
 use crate::access_log::{AccessLog, LogThread};
-use crate::descriptors::{connections_within, raise_limit};
+use crate::descriptors::{connections, raise_limit};
 use crate::drain::{Control, Drained, Event};
 use crate::limits::CONTROL_QUEUE;
 use crate::listen::{self, Bound};
@@ -73,7 +73,8 @@ pub struct Proxy {
     stop: StopHandle,
     control: Mutex<Option<JoinHandle<Drained>>>,
     outcome: Mutex<Option<Drained>>,
-    derived_connections: usize,
+    /// The limit of the process.
+    descriptors: u64,
 }
 
 /// Begins a stop from anywhere, as from a task that waits for signals.
@@ -109,7 +110,7 @@ impl Proxy {
         let snapshot = Snapshot::compile(model, &mut registry)?;
         let server = snapshot.server().clone();
         let user = server.user.as_deref().map(|name| User::find(name).map(|user| (user, name))).transpose()?;
-        let derived_connections = connections_within(raise_limit());
+        let descriptors = raise_limit();
         let workers = worker_count(&server);
         let Bound { by_worker, addresses } = listen::bind(&server, workers)?;
         listen::refuse_own_listener(snapshot.router.model(), &addresses)?;
@@ -121,7 +122,7 @@ impl Proxy {
             stage: watch::Sender::new(Stage::Running),
             counts: (0..workers).map(|_| AtomicUsize::new(0)).collect(),
             total: AtomicUsize::new(0),
-            max_connections: AtomicUsize::new(max_connections(&server, derived_connections)),
+            max_connections: AtomicUsize::new(connections(server.max_connections, descriptors)),
             warned_of_balancer: AtomicBool::new(false),
         });
         let log = LogThread::start(options.access_log).map_err(StartError::Thread)?;
@@ -144,7 +145,7 @@ impl Proxy {
             stop: StopHandle { events },
             control: Mutex::new(Some(control)),
             outcome: Mutex::new(None),
-            derived_connections,
+            descriptors,
         })
     }
 
@@ -170,7 +171,7 @@ impl Proxy {
             return Err(ReplaceError::OwnListener { upstream, address });
         }
         let snapshot = Snapshot::compile(model, &mut registry)?;
-        let connections = max_connections(snapshot.server(), self.derived_connections);
+        let connections = connections(snapshot.server().max_connections, self.descriptors);
         if *self.shared.stage.borrow() != Stage::Running {
             return Err(ReplaceError::Stopping);
         }
@@ -226,10 +227,6 @@ impl Drop for Proxy {
 
 fn worker_count(server: &ServerSettings) -> usize {
     server.worker_threads.or_else(|| thread::available_parallelism().ok()).map_or(1, std::num::NonZeroUsize::get)
-}
-
-fn max_connections(server: &ServerSettings, derived: usize) -> usize {
-    server.max_connections.unwrap_or(derived).max(1)
 }
 
 /// Worker threads that wait behind their gates. Dropped gates let the threads end.

@@ -21,11 +21,23 @@ pub(crate) fn raise_limit() -> u64 {
     limit.current.unwrap_or(u64::MAX)
 }
 
-/// Client connections that a descriptor limit allows: each may need one descriptor of its own and
-/// one towards an instance.
-pub(crate) fn connections_within(limit: u64) -> usize {
-    let half = limit.saturating_sub(RESERVED_DESCRIPTORS) / 2;
-    usize::try_from(half).unwrap_or(usize::MAX).clamp(1, MAX_DERIVED_CONNECTIONS)
+/// The client connections that are accepted at once under a descriptor limit: each may need one
+/// descriptor of its own and one towards an instance. More may be configured, since few are busy at
+/// once, but never more than there are descriptors.
+pub(crate) fn connections(configured: Option<usize>, limit: u64) -> usize {
+    let free = usize::try_from(limit.saturating_sub(RESERVED_DESCRIPTORS)).unwrap_or(usize::MAX);
+    let derived = (free / 2).clamp(1, MAX_DERIVED_CONNECTIONS);
+    let Some(configured) = configured else { return derived };
+    let possible = configured.clamp(1, free.max(1));
+    if possible < configured {
+        tracing::warn!(
+            configured,
+            accepted = possible,
+            limit,
+            "server.max_connections is more than the descriptor limit allows; raise it (`ulimit -n`, `LimitNOFILE`)"
+        );
+    }
+    possible
 }
 
 #[cfg(test)]
@@ -34,8 +46,11 @@ mod tests {
 
     #[test]
     fn connections_follow_from_the_limit() {
-        assert_eq!(connections_within(1024), 480);
-        assert_eq!(connections_within(10), 1);
-        assert_eq!(connections_within(u64::MAX), MAX_DERIVED_CONNECTIONS);
+        assert_eq!(connections(None, 1024), 480);
+        assert_eq!(connections(None, 10), 1);
+        assert_eq!(connections(None, u64::MAX), MAX_DERIVED_CONNECTIONS);
+        assert_eq!(connections(Some(900), 1024), 900);
+        assert_eq!(connections(Some(5000), 1024), 960);
+        assert_eq!(connections(Some(5000), 10), 1);
     }
 }
