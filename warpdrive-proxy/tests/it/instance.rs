@@ -4,6 +4,8 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 
+use socket2::{Domain, Socket, Type};
+
 use crate::support::{Head, Peer};
 
 /// An instance that runs a script on each connection, on a thread of its own.
@@ -105,8 +107,12 @@ impl Instance {
     }
 }
 
-/// An address where nothing listens.
+/// An address where nothing listens, and where nothing else will: its socket is bound for as long
+/// as the tests run.
 pub(crate) fn nobody() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap()
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    let address = socket.local_addr().unwrap().as_socket().unwrap();
+    std::mem::forget(socket);
+    address
 }

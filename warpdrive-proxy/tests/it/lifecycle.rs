@@ -4,6 +4,8 @@ use std::net::TcpListener;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
+use warpdrive_core::Model;
+use warpdrive_core::model::{Address, Settings};
 use warpdrive_proxy::{Drained, Options, Proxy, ReplaceError, StartError};
 
 use crate::support::{Instance, Running, app, config, eventually, model, nobody};
@@ -24,10 +26,14 @@ fn a_port_in_use_is_an_error_that_names_the_fix() {
 
 #[test]
 fn an_upstream_that_is_the_proxy_itself_is_an_error() {
-    let port = nobody().port();
+    // In a file this is a mistake; a table in code meets it at the start.
+    let port = testkit::free_port();
     let own = std::net::SocketAddr::from(([127, 0, 0, 1], port));
-    let text = config("", &app(&[own], "")).replace("http_port = 0", &format!("http_port = {port}"));
-    let error = Proxy::start(model(&text), Options::new()).unwrap_err();
+    let mut settings = Settings::default();
+    settings.server.bind = vec![own.ip()];
+    settings.server.http_port = port;
+    let table = Model::builder().settings(settings).upstream("app", [Address::tcp("127.0.0.1", port)]);
+    let error = Proxy::start(table.build().unwrap(), Options::new()).unwrap_err();
     assert!(error.to_string().contains("`app`"));
     // Nothing half started: the port is free again.
     drop(TcpListener::bind(own).unwrap());
