@@ -151,6 +151,7 @@
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+pub mod balance;
 pub mod config;
 pub mod forwarding;
 pub mod limits;
