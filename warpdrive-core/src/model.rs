@@ -314,11 +314,11 @@ pub enum Strategy {
     /// Each in turn.
     #[default]
     RoundRobin,
-    /// The least busy. Parsed, not active yet.
+    /// The one with the fewest requests in flight; in turn where several have.
     LeastConn,
-    /// By chance. Parsed, not active yet.
+    /// By chance.
     Random,
-    /// By the client's address. Parsed, not active yet.
+    /// By the client's address, IPv6 by its /64: a client keeps its instance while that is there.
     IpHash,
 }
 

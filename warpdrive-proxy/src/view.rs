@@ -8,6 +8,7 @@ use std::sync::Arc;
 use arc_swap::Cache;
 use hyper::server::conn::http1;
 use warpdrive_core::RetryBudget;
+use warpdrive_core::balance::Balancer;
 use warpdrive_core::model::LogFormat;
 
 use crate::limits::{CLIENT_BUFFER_BYTES, FREE_HEADER_FIELDS, HEAD_BYTES};
@@ -35,6 +36,7 @@ pub(crate) struct ViewUpstream {
     pub(crate) state: Arc<UpstreamState>,
     /// One for each instance, in the model's order.
     pub(crate) pools: Vec<Rc<Pool>>,
+    pub(crate) balancer: Balancer,
     /// This worker's own: no other is asked for each request.
     pub(crate) retries: RefCell<RetryBudget>,
 }
@@ -77,7 +79,8 @@ impl View {
         let upstreams = snapshot
             .upstreams
             .iter()
-            .map(|upstream| ViewUpstream {
+            .zip(snapshot.router.model().upstreams())
+            .map(|(upstream, model)| ViewUpstream {
                 name: upstream.name.as_ref().into(),
                 state: Arc::clone(&upstream.state),
                 pools: upstream
@@ -90,6 +93,7 @@ impl View {
                             .clone()
                     })
                     .collect(),
+                balancer: Balancer::new(model),
                 retries: RefCell::default(),
             })
             .collect();

@@ -190,6 +190,11 @@ impl Worker {
         self.shared.counts.get(self.index).map_or(0, |count| count.load(Relaxed))
     }
 
+    /// A number by chance.
+    pub(crate) fn random(&self) -> u64 {
+        self.random.borrow_mut().random()
+    }
+
     /// A request id of 128 random bits in hexadecimal.
     pub(crate) fn new_request_id(&self) -> HeaderValue {
         let mut number: u128 = self.random.borrow_mut().random();

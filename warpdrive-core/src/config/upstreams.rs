@@ -229,21 +229,17 @@ fn instances(raw: &Raw<'_>, report: &mut Report) -> Option<(Vec<Instance>, Vec<P
 
 fn strategy(raw: &Raw<'_>, report: &mut Report) -> Option<Strategy> {
     let text = raw.text(report)?;
-    let strategy = match text.as_str() {
-        "round_robin" => return Some(Strategy::RoundRobin),
-        "least_conn" => Strategy::LeastConn,
-        "random" => Strategy::Random,
-        "ip_hash" => Strategy::IpHash,
-        other => {
-            return raw.bad(
-                &format!("there is no strategy `{other}`"),
-                "choose round_robin, least_conn, random or ip_hash",
-                report,
-            );
-        }
-    };
-    inactive(report, raw.place(), &format!("the strategy `{text}`"), "instances take turns");
-    Some(strategy)
+    match text.as_str() {
+        "round_robin" => Some(Strategy::RoundRobin),
+        "least_conn" => Some(Strategy::LeastConn),
+        "random" => Some(Strategy::Random),
+        "ip_hash" => Some(Strategy::IpHash),
+        other => raw.bad(
+            &format!("there is no strategy `{other}`"),
+            "choose round_robin, least_conn, random or ip_hash",
+            report,
+        ),
+    }
 }
 
 fn health(raw: &Raw<'_>, report: &mut Report) -> Option<HealthCheck> {

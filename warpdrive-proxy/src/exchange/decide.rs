@@ -1,6 +1,7 @@
 //! Where a request goes, as core decides it, turned into what outlives the look-up.
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 
 use http::{StatusCode, Uri, request};
 use warpdrive_core::Reject;
@@ -16,6 +17,8 @@ pub(super) struct Decision {
     pub(super) route: usize,
     /// The place of the upstream in the model.
     pub(super) upstream: usize,
+    /// Who asks, as trusted proxies name them.
+    pub(super) client: IpAddr,
     pub(super) limits: RouteLimits,
     pub(super) public: PublicOrigin,
     pub(super) upgrade: bool,
@@ -54,6 +57,7 @@ impl Exchange {
         let decision = Decision {
             route: (route.number as usize).saturating_sub(1),
             upstream,
+            client: forward.client,
             limits: route.limits,
             upgrade: forward.upgrade,
             public: forward.public,

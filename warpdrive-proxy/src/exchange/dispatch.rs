@@ -1,6 +1,5 @@
 //! Getting a request to an instance: choice, connection, fail-over and the one retry.
 
-use std::cell::RefCell;
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -11,13 +10,14 @@ use http::{Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use hyper::ext::on_informational;
 use tokio::time::Instant;
-use warpdrive_core::RetryBudget;
+use warpdrive_core::balance::Asked;
 
 use super::decide::Decision;
 use super::{Exchange, Stopped};
 use crate::body::Upload;
 use crate::page::Failure;
 use crate::upstream::{ConnectError, Lease, Link, Lost, Pool};
+use crate::view::ViewUpstream;
 
 /// A response head, with the connection that its body will come from.
 pub(super) struct Sent {
@@ -28,12 +28,12 @@ pub(super) struct Sent {
 
 /// How far the search for an instance has come.
 struct Search<'a> {
-    retries: &'a RefCell<RetryBudget>,
-    pools: &'a [Rc<Pool>],
-    /// The instance whose turn it is.
-    first: usize,
-    /// Instances given up so far.
-    given_up: usize,
+    upstream: &'a ViewUpstream,
+    asked: Asked,
+    /// The place of the instance that is being tried.
+    current: usize,
+    /// The places of those that were given up.
+    given_up: Vec<usize>,
     /// An idle connection has failed: its neighbours are as old, so only a new one will do.
     fresh: bool,
     /// The request was sent a second time.
@@ -42,22 +42,29 @@ struct Search<'a> {
 }
 
 impl<'a> Search<'a> {
-    fn instance(&self) -> Option<&'a Rc<Pool>> {
-        if self.given_up >= self.pools.len() {
-            return None;
-        }
-        let place = (self.first + self.given_up) % self.pools.len();
-        self.pools.get(place)
+    /// The instance to try: the same as before, unless that was given up.
+    fn instance(&mut self) -> Option<&'a Rc<Pool>> {
+        let pools = &self.upstream.pools;
+        let usable = |place: usize| !self.given_up.contains(&place);
+        let load = |place: usize| pools.get(place).map_or(0, |pool| pool.instance().in_flight());
+        self.current = self.upstream.balancer.pick(&self.asked, usable, load)?;
+        pools.get(self.current)
+    }
+
+    fn give_up(&mut self, failure: Failure) {
+        self.given_up.push(self.current);
+        self.last_failure = Some(failure);
     }
 
     /// Whether an instance is left that was not tried.
     fn has_another(&self) -> bool {
-        self.given_up + 1 < self.pools.len()
+        self.given_up.len() + 1 < self.upstream.pools.len()
     }
 }
 
 impl Exchange {
-    /// Sends the request to the instance whose turn it is, or to the next that takes it.
+    /// Sends the request to the instance that the upstream's strategy chooses, or to the next that
+    /// takes it.
     ///
     /// What decides is evidence. Where no connection could be made, or one was closed before it
     /// took a byte, any request goes on to the next. Where a used connection died without an
@@ -70,10 +77,10 @@ impl Exchange {
         let second = client.worker.second();
         upstream.retries.borrow_mut().count_request(second);
         let mut search = Search {
-            retries: &upstream.retries,
-            pools: &upstream.pools,
-            first: upstream.state.next_turn(),
-            given_up: 0,
+            upstream,
+            asked: Asked { turn: upstream.state.next_turn(), random: client.worker.random(), client: decision.client },
+            current: 0,
+            given_up: Vec::new(),
             fresh: false,
             resent: false,
             last_failure: None,
@@ -88,8 +95,7 @@ impl Exchange {
             let mut link = match self.link(decision, pool, search.fresh).await {
                 Ok(link) => link,
                 Err(failure) => {
-                    search.given_up += 1;
-                    search.last_failure = Some(failure);
+                    search.give_up(failure);
                     continue;
                 }
             };
@@ -184,14 +190,13 @@ impl Exchange {
         failure: Failure,
     ) -> Result<Request<Upload>, Failure> {
         let Some(copy) = copy else { return Err(failure) };
-        if !search.retries.borrow_mut().try_retry(self.client().worker.second()) {
+        if !search.upstream.retries.borrow_mut().try_retry(self.client().worker.second()) {
             return Err(failure);
         }
         search.fresh = true;
         search.resent = true;
-        if search.pools.len() > 1 {
-            search.given_up += 1;
-            search.last_failure = Some(failure);
+        if search.upstream.pools.len() > 1 {
+            search.give_up(failure);
         }
         Ok(copy)
     }
@@ -208,8 +213,7 @@ impl Exchange {
             Lost::Unsent(request) => {
                 // A new connection that is closed before it takes a request is as good as none.
                 if !link.is_reused() {
-                    search.given_up += 1;
-                    search.last_failure = Some(closed());
+                    search.give_up(closed());
                 }
                 search.fresh = true;
                 Ok(*request)

@@ -11,6 +11,7 @@ mod instance;
 mod interim;
 mod support;
 
+mod balancing;
 mod bodies;
 mod connections;
 mod failures;
