@@ -73,9 +73,9 @@ impl Balancer {
                 in_turn.filter(|&instance| usable(instance)).min_by_key(|&instance| load(instance))
             }
             Strategy::IpHash => {
-                let key = client_key(asked.client);
-                let weight = |&instance: &usize| self.seeds.get(instance).map_or(0, |seed| mixed(seed ^ key));
-                all.filter(|&instance| usable(instance)).max_by_key(weight)
+                let key = mixed(client_key(asked.client));
+                let usable = self.seeds.iter().enumerate().filter(|(instance, _)| usable(*instance));
+                usable.max_by_key(|(_, seed)| weight(**seed, key)).map(|(instance, _)| instance)
             }
         }
     }
@@ -89,7 +89,13 @@ fn nth(all: std::ops::Range<usize>, usable: &impl Fn(usize) -> bool, number: u64
 }
 
 /// Highest random weight (rendezvous hashing): when an instance leaves, only its own clients move.
-/// The value of an address must be the same in every process and version.
+/// Both numbers are mixed already, so one multiplication, folded, is enough.
+fn weight(seed: u64, key: u64) -> u64 {
+    let product = u128::from(seed ^ key) * 0x9e37_79b9_7f4a_7c15;
+    (product >> 64) as u64 ^ product as u64
+}
+
+/// What stands for an instance: the same in every process and version.
 fn seed(address: &Address) -> u64 {
     // FNV-1a; `mixed` spreads what it lacks.
     let hash = address
