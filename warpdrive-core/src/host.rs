@@ -88,9 +88,7 @@ fn parse_port(digits: &[u8]) -> Result<u16, HostError> {
 pub(crate) fn canonical_bytes(raw: &[u8], out: &mut Vec<u8>) -> Result<Option<u16>, HostError> {
     out.clear();
     // Most fields hold a name and nothing else.
-    if is_name(raw) {
-        out.extend_from_slice(raw);
-        out.make_ascii_lowercase();
+    if write_name(raw, out) {
         return Ok(None);
     }
     let Split { host, port } = split(raw)?;
@@ -102,9 +100,7 @@ pub(crate) fn canonical_bytes(raw: &[u8], out: &mut Vec<u8>) -> Result<Option<u1
         let _ = write!(out, "[{address}]");
         return Ok(port);
     }
-    if is_name(host) {
-        out.extend_from_slice(host);
-        out.make_ascii_lowercase();
+    if write_name(host, out) {
         return Ok(port);
     }
     Err(if host.is_empty() {
@@ -118,6 +114,16 @@ pub(crate) fn canonical_bytes(raw: &[u8], out: &mut Vec<u8>) -> Result<Option<u1
     } else {
         HostError::BadCharacter
     })
+}
+
+/// Writes the bytes in lower case where they are a host name, into what is empty.
+fn write_name(host: &[u8], out: &mut Vec<u8>) -> bool {
+    let is_name = is_name(host);
+    if is_name {
+        out.extend_from_slice(host);
+        out.make_ascii_lowercase();
+    }
+    is_name
 }
 
 /// Whether the bytes are a host name without port and trailing dot: letters, digits, `-`, `_` and

@@ -42,7 +42,8 @@ struct Search<'a> {
 }
 
 impl<'a> Search<'a> {
-    /// The instance to try: the same as before, unless that was given up.
+    /// The instance to try: with `least_conn` the least busy one now, else the same as before unless
+    /// that was given up.
     fn instance(&mut self) -> Option<&'a Rc<Pool>> {
         let pools = &self.upstream.pools;
         let usable = |place: usize| !self.given_up.contains(&place);

@@ -38,7 +38,7 @@ pub(crate) struct UpstreamState {
 }
 
 impl UpstreamState {
-    /// The next number of the turn; the instance is this modulo the number of instances.
+    /// The next number of the turn.
     pub(crate) fn next_turn(&self) -> usize {
         self.turn.fetch_add(1, Relaxed)
     }

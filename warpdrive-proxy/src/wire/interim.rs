@@ -7,8 +7,8 @@
 //! has said 100; asking is what makes hyper pass that answer on.
 
 use std::io::Write;
-use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
@@ -28,14 +28,15 @@ pub(crate) struct Interim {
     holds_body: AtomicBool,
     /// The instance sent more than the limits allow.
     flooded: AtomicBool,
+    /// Interim responses to the request that was sent last. Outside the lock, which no ordinary
+    /// request takes.
+    count: AtomicUsize,
     queue: Mutex<Queue>,
 }
 
 #[derive(Debug, Default)]
 struct Queue {
     bytes: Vec<u8>,
-    /// Interim responses of the exchange so far.
-    count: usize,
     /// Whoever waits for the body to be let go.
     body: Option<Waker>,
     /// Whoever waits for the last byte to be written.
@@ -57,14 +58,14 @@ impl Interim {
     /// Before a request is sent, also for the second time.
     pub(crate) fn expect(&self, holds_body: bool) {
         self.holds_body.store(holds_body, Relaxed);
-        self.queue().count = 0;
+        self.count.store(0, Relaxed);
     }
 
     /// Takes an interim response from the instance; the caller wakes the client's connection.
     pub(crate) fn receive(&self, status: StatusCode, headers: &HeaderMap) {
         let mut queue = self.queue();
-        queue.count += 1;
-        if queue.count > INTERIM_RESPONSES || queue.bytes.len() > INTERIM_BYTES {
+        let count = self.count.fetch_add(1, Relaxed) + 1;
+        if count > INTERIM_RESPONSES || queue.bytes.len() > INTERIM_BYTES {
             self.flooded.store(true, Relaxed);
             return;
         }
