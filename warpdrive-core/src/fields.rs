@@ -134,16 +134,36 @@ fn nominated(headers: &HeaderMap, doomed: &mut Vec<HeaderName>) {
 
 /// Removes the hop-by-hop fields of a response, and what its `Connection` names.
 pub(crate) fn remove_hop_by_hop(headers: &mut HeaderMap) {
-    if headers.contains_key(header::CONNECTION) {
+    static HOP_BY_HOP: [HeaderName; 6] =
+        [header::CONNECTION, KEEP_ALIVE, PROXY_CONNECTION, header::TE, header::TRANSFER_ENCODING, header::UPGRADE];
+    // Reading every name once costs less than six look-ups that mostly find nothing.
+    let mut present = [false; HOP_BY_HOP.len()];
+    for name in headers.keys() {
+        let place = match name.as_str() {
+            "connection" => 0,
+            "keep-alive" => 1,
+            "proxy-connection" => 2,
+            "te" => 3,
+            "transfer-encoding" => 4,
+            "upgrade" => 5,
+            _ => continue,
+        };
+        if let Some(present) = present.get_mut(place) {
+            *present = true;
+        }
+    }
+    let [connection, ..] = present;
+    if connection {
         let mut doomed = Vec::new();
         nominated(headers, &mut doomed);
-        headers.remove(header::CONNECTION);
         for name in doomed {
             headers.remove(name);
         }
     }
-    for name in [KEEP_ALIVE, PROXY_CONNECTION, header::TE, header::TRANSFER_ENCODING, header::UPGRADE] {
-        headers.remove(name);
+    for (name, present) in HOP_BY_HOP.iter().zip(present) {
+        if present {
+            headers.remove(name);
+        }
     }
 }
 

@@ -20,7 +20,7 @@ use warpdrive_core::forwarding::{ClientConnection, Scheme, is_private};
 use crate::access_log::Record;
 use crate::alarm::Alarm;
 use crate::body::UploadMeter;
-use crate::exchange;
+use crate::exchange::{self, Kept};
 use crate::limits::FIRST_REQUEST_GRACE;
 use crate::view::View;
 use crate::wire::{Fault, Wire, WireState};
@@ -32,6 +32,8 @@ pub(crate) struct Client {
     pub(crate) worker: Rc<Worker>,
     pub(crate) wire: Arc<WireState>,
     pub(crate) upload: UploadMeter,
+    /// The request under way, where it may have to be sent again.
+    pub(crate) kept: RefCell<Kept>,
     peer: SocketAddr,
     /// What core knows of the connection, and the generation of the settings it was made with.
     identity: RefCell<(u64, Rc<ClientConnection>)>,
@@ -52,6 +54,7 @@ impl Client {
         Client {
             wire: Arc::default(),
             upload: UploadMeter::default(),
+            kept: RefCell::default(),
             peer,
             identity: RefCell::new((view.generation, Rc::new(ClientConnection::new(address, Scheme::Http, server)))),
             private_stranger: Cell::new(is_private_stranger(address, view)),

@@ -52,6 +52,10 @@ pub(crate) const LINGER: Duration = Duration::from_secs(2);
 /// How long a stopping proxy waits for the first request of a connection that it has just accepted.
 pub(crate) const FIRST_REQUEST_GRACE: Duration = Duration::from_secs(1);
 
+/// Memory that a client connection keeps for the head of a request that may be sent again, in bytes.
+/// A larger head has memory of its own until its response begins.
+pub(crate) const KEPT_HEAD_BYTES: usize = 4 * 1024;
+
 /// Idle connections kept for one instance by one worker.
 pub(crate) const IDLE_PER_INSTANCE: usize = 128;
 
@@ -99,6 +103,10 @@ pub(crate) const RETIRE_CHECK: Duration = Duration::from_millis(500);
 
 /// Interim responses (1xx) that an instance may send for one request. Real ones are one or two.
 pub(crate) const INTERIM_RESPONSES: usize = 32;
+
+/// The longest head of an interim response in bytes. It is held until it is whole, and is refused
+/// beyond this.
+pub(crate) const INTERIM_HEAD_BYTES: usize = 16 * 1024;
 
 /// Bytes of interim responses that may wait for a client that reads slowly.
 pub(crate) const INTERIM_BYTES: usize = 64 * 1024;

@@ -1,14 +1,10 @@
 //! Getting a request to an instance: choice, connection, fail-over and the one retry.
 
-use std::future::poll_fn;
 use std::rc::Rc;
-use std::sync::Arc;
-use std::task::Poll;
 
 use http::header::EXPECT;
 use http::{Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
-use hyper::ext::on_informational;
 use tokio::time::Instant;
 use warpdrive_core::balance::Asked;
 
@@ -100,13 +96,22 @@ impl Exchange {
                     continue;
                 }
             };
-            // A copy costs; it is made only where it may be used.
+            // To keep it costs; it is done only where it may be of use.
             let may_help = link.is_reused() || search.has_another();
-            let copy = (may_help && !search.resent && may_repeat(&request)).then(|| copy(&request));
-            self.expect_interim(&mut request).await;
+            let kept = may_help && !search.resent && may_repeat(&request);
+            if kept {
+                client.kept.borrow_mut().keep(&request);
+            }
+            // hyper would send the body at once, whatever the client waits for.
+            let holds_body = !request.body().is_empty() && request.headers().contains_key(EXPECT);
+            // RFC 9110 section 15.2: a client of HTTP/1.0 gets no interim response.
+            client.wire.interim.expect(holds_body, self.version != Version::HTTP_10);
             let limit = decision.limits.read_timeout;
             match link.send(request, client, limit).await {
                 Ok(response) => {
+                    if kept {
+                        client.kept.borrow_mut().forget();
+                    }
                     client.with_record(|record| record.first_byte_in = Some(link.waited()));
                     return Ok(Sent { response, link, lease });
                 }
@@ -114,26 +119,12 @@ impl Exchange {
                     if let Some(failure) = client.upload.failure() {
                         return Err(failure.into());
                     }
+                    let copy = kept.then(|| client.kept.borrow_mut().take()).flatten();
                     request = self.recover(lost, &mut search, &link, copy)?;
                 }
             }
         }
         Err(search.last_failure.unwrap_or_else(no_instance).into())
-    }
-
-    /// Passes the instance's interim responses on, and holds the body back where the client waits
-    /// for one. RFC 9110 section 15.2: a client of HTTP/1.0 gets none.
-    async fn expect_interim(&self, request: &mut Request<Upload>) {
-        if self.version == Version::HTTP_10 {
-            return;
-        }
-        let waker = poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
-        let wire = Arc::clone(&self.client().wire);
-        wire.interim.expect(request.headers().contains_key(EXPECT));
-        on_informational(request, move |response| {
-            wire.interim.receive(response.status(), response.headers());
-            waker.wake_by_ref();
-        });
     }
 
     /// An idle connection to the instance, or a new one.
@@ -250,14 +241,6 @@ fn is_plain_read(request: &Request<Upload>) -> bool {
 fn may_repeat(request: &Request<Upload>) -> bool {
     request.body().is_empty()
         && matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE)
-}
-
-fn copy(request: &Request<Upload>) -> Request<Upload> {
-    let mut copy = Request::new(Upload::Empty);
-    *copy.method_mut() = request.method().clone();
-    *copy.uri_mut() = request.uri().clone();
-    *copy.headers_mut() = request.headers().clone();
-    copy
 }
 
 fn first_byte_timeout() -> Failure {

@@ -5,6 +5,7 @@
 mod checks;
 mod decide;
 mod dispatch;
+mod kept;
 mod respond;
 mod underway;
 
@@ -23,6 +24,7 @@ use crate::body::{Outgoing, Upload, UploadFailure};
 use crate::client::Client;
 use crate::page::{self, Failure};
 use crate::view::View;
+pub(crate) use kept::Kept;
 pub(crate) use underway::Underway;
 
 /// The client is gone: there is nobody to answer.

@@ -12,6 +12,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::Instant;
 
+use super::interim::{Held, Inbox, Sorted, Start};
+
 /// What went over an upstream connection; read by the exchange that uses it. Plain loads and
 /// stores: both ends live on one thread, and only the upgrade needs the type to be `Send`.
 #[derive(Debug)]
@@ -20,11 +22,17 @@ pub(crate) struct Progress {
     /// When the kernel last took bytes, in microseconds after `opened`.
     written_us: AtomicU64,
     received: AtomicU64,
+    pub(super) interim: Inbox,
 }
 
 impl Progress {
     fn new() -> Self {
-        Progress { opened: Instant::now(), written_us: AtomicU64::new(0), received: AtomicU64::new(0) }
+        Progress {
+            opened: Instant::now(),
+            written_us: AtomicU64::new(0),
+            received: AtomicU64::new(0),
+            interim: Inbox::default(),
+        }
     }
 
     /// When the kernel last took bytes for the instance.
@@ -48,6 +56,8 @@ pub(crate) enum Socket {
 pub(crate) struct UpstreamIo {
     socket: Socket,
     progress: Arc<Progress>,
+    /// The beginning of a response that may be an interim one.
+    held: Held,
     /// The instance has closed its reading side; see [`UpstreamIo::wrote`].
     refused: bool,
     /// There is no answer to wait for any more.
@@ -56,7 +66,7 @@ pub(crate) struct UpstreamIo {
 
 impl UpstreamIo {
     pub(crate) fn new(socket: Socket) -> Self {
-        UpstreamIo { socket, progress: Arc::new(Progress::new()), refused: false, tunnel: false }
+        UpstreamIo { socket, progress: Arc::new(Progress::new()), held: Held::default(), refused: false, tunnel: false }
     }
 
     pub(crate) fn progress(&self) -> Arc<Progress> {
@@ -87,17 +97,73 @@ impl UpstreamIo {
     }
 }
 
-impl AsyncRead for UpstreamIo {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let io = self.get_mut();
+/// How reading the beginning of a response went on.
+enum Beginning {
+    /// It was no final response.
+    Again,
+    /// hyper reads on by itself.
+    Passed,
+}
+
+impl UpstreamIo {
+    fn poll_socket(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
-        match &mut io.socket {
+        match &mut self.socket {
             Socket::Tcp(stream) => ready!(Pin::new(stream).poll_read(cx, buffer))?,
             Socket::Unix(stream) => ready!(Pin::new(stream).poll_read(cx, buffer))?,
         }
         let bytes = (buffer.filled().len() - before) as u64;
-        io.progress.received.store(io.progress.received() + bytes, Relaxed);
+        self.progress.received.store(self.progress.received() + bytes, Relaxed);
         Poll::Ready(Ok(()))
+    }
+
+    /// Takes interim responses out of what was read after `before`.
+    fn begin_response(&mut self, buffer: &mut ReadBuf<'_>, before: usize) -> io::Result<Beginning> {
+        let fresh = buffer.filled().get(before..).unwrap_or_default();
+        let ended = fresh.is_empty();
+        if self.held.is_empty() && (ended || Start::of(fresh) == Start::Final) {
+            self.progress.interim.end();
+            return Ok(Beginning::Passed);
+        }
+        self.held.push(fresh);
+        buffer.set_filled(before);
+        loop {
+            match self.held.sort() {
+                Sorted::Interim(head) => self.progress.interim.put(head),
+                Sorted::TooLong => {
+                    self.progress.interim.flood();
+                    return Err(io::Error::new(io::ErrorKind::InvalidData, "an interim response is too long"));
+                }
+                Sorted::More if !ended => return Ok(Beginning::Again),
+                Sorted::More | Sorted::Final => {
+                    self.progress.interim.end();
+                    self.held.give(buffer);
+                    return Ok(Beginning::Passed);
+                }
+            }
+        }
+    }
+}
+
+impl AsyncRead for UpstreamIo {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let io = self.get_mut();
+        loop {
+            let before = buffer.filled().len();
+            let begins = io.progress.interim.expects_head();
+            if !begins && !io.held.is_empty() {
+                io.held.give(buffer);
+                return Poll::Ready(Ok(()));
+            }
+            ready!(io.poll_socket(cx, buffer))?;
+            if !begins {
+                return Poll::Ready(Ok(()));
+            }
+            match io.begin_response(buffer, before)? {
+                Beginning::Again => {}
+                Beginning::Passed => return Poll::Ready(Ok(())),
+            }
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
@@ -110,9 +110,16 @@ impl Link {
         let sent = Instant::now();
         self.sent_at = Some(sent);
         let received = self.progress.received();
+        self.progress.interim.expect();
+        let relay = |status, headers: &HeaderMap| client.wire.interim.receive(status, headers);
         let Link { sender, progress, alarm, .. } = self;
         let mut response = pin!(sender.try_send_request(request));
-        poll_fn(|cx| {
+        let outcome = poll_fn(|cx| {
+            // Before the response is looked at, which may have come with them.
+            progress.interim.collect(cx, relay);
+            if client.wire.interim.is_flooded() || progress.interim.is_flooded() {
+                return Poll::Ready(Err(Lost::Nonsense));
+            }
             if let Poll::Ready(outcome) = response.as_mut().poll(cx) {
                 return Poll::Ready(outcome.map_err(|mut error| {
                     if let Some(request) = error.take_message() {
@@ -125,9 +132,6 @@ impl Link {
                         Lost::Broken
                     }
                 }));
-            }
-            if client.wire.interim.is_flooded() {
-                return Poll::Ready(Err(Lost::Nonsense));
             }
             let stage = client.upload.stage();
             let deadline = match stage {
@@ -143,7 +147,9 @@ impl Link {
                 UploadStage::Flows | UploadStage::WaitsForClient => Lost::StoppedReading,
             }))
         })
-        .await
+        .await;
+        progress.interim.close();
+        outcome
     }
 }
 

@@ -1,6 +1,7 @@
 //! Instances: their counters, their connections, and who uses them.
 
 mod connect;
+mod interim;
 mod io;
 mod lease;
 mod link;

@@ -26,6 +26,8 @@ pub(crate) struct Interim {
     pending: AtomicBool,
     /// The request body waits for the instance's 100.
     holds_body: AtomicBool,
+    /// The client understands interim responses.
+    relays: AtomicBool,
     /// The instance sent more than the limits allow.
     flooded: AtomicBool,
     /// Interim responses to the request that was sent last. Outside the lock, which no ordinary
@@ -55,13 +57,15 @@ impl Interim {
         self.flooded.store(false, Relaxed);
     }
 
-    /// Before a request is sent, also for the second time.
-    pub(crate) fn expect(&self, holds_body: bool) {
+    /// Before a request is sent, also for the second time. `relays` is whether the client understands
+    /// interim responses, which one of HTTP/1.0 does not (RFC 9110 section 15.2).
+    pub(crate) fn expect(&self, holds_body: bool, relays: bool) {
+        self.relays.store(relays, Relaxed);
         self.holds_body.store(holds_body, Relaxed);
         self.count.store(0, Relaxed);
     }
 
-    /// Takes an interim response from the instance; the caller wakes the client's connection.
+    /// Takes an interim response from the instance, as the client's own task.
     pub(crate) fn receive(&self, status: StatusCode, headers: &HeaderMap) {
         let mut queue = self.queue();
         let count = self.count.fetch_add(1, Relaxed) + 1;
@@ -71,6 +75,9 @@ impl Interim {
         }
         if status == StatusCode::CONTINUE && self.holds_body.load(Relaxed) {
             self.release(queue);
+            return;
+        }
+        if !self.relays.load(Relaxed) {
             return;
         }
         let mut headers = headers.clone();
@@ -169,7 +176,7 @@ mod tests {
     #[test]
     fn an_interim_response_loses_what_is_not_for_the_client() {
         let interim = Interim::default();
-        interim.expect(false);
+        interim.expect(false, true);
         let mut headers = HeaderMap::new();
         for (name, value) in
             [("link", "</a.css>; rel=preload"), ("connection", "x-hop"), ("x-hop", "1"), ("content-length", "5")]
@@ -186,7 +193,7 @@ mod tests {
     #[test]
     fn the_first_100_lets_the_body_go_and_others_are_passed_on() {
         let interim = Interim::default();
-        interim.expect(true);
+        interim.expect(true, true);
         interim.receive(StatusCode::CONTINUE, &HeaderMap::new());
         assert!(!interim.holds_body());
         assert!(!interim.is_pending());
@@ -197,7 +204,7 @@ mod tests {
     #[test]
     fn a_flood_is_noticed_and_does_not_grow() {
         let interim = Interim::default();
-        interim.expect(false);
+        interim.expect(false, true);
         for _ in 0..INTERIM_RESPONSES {
             interim.receive(StatusCode::EARLY_HINTS, &HeaderMap::new());
         }

@@ -98,7 +98,7 @@ fn the_instance_says_when_an_expected_body_may_come() {
         asked.lock().unwrap().send(()).unwrap();
         peer.send("HTTP/1.1 100 Continue\r\n\r\n");
         assert_eq!(peer.body(&head), b"ab");
-        peer.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+        peer.send("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok");
     });
     let proxy = Running::before(&[instance.address], "", "");
     for body in ["Content-Length: 2\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n"] {
@@ -127,4 +127,39 @@ fn an_instance_that_does_not_want_the_body_is_not_sent_it() {
     let answer = client.answer();
     assert_eq!((answer.status(), answer.text()), (417, "no!"));
     assert_eq!(rest.recv_timeout(PATIENCE).unwrap(), b"");
+}
+
+#[test]
+fn they_are_found_however_the_bytes_come() {
+    let instance = Instance::start(|peer, notes| {
+        while notes.request(peer).is_some() {
+            for byte in
+                format!("{HINT}HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").bytes()
+            {
+                peer.send([byte]);
+            }
+        }
+    });
+    let proxy = Running::before(&[instance.address], "", "");
+    let mut client = proxy.connect();
+    for _ in 0..2 {
+        client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        assert_eq!(client.head().status(), 103);
+        assert_eq!(client.head().status(), 102);
+        assert_eq!(client.answer().text(), "ok");
+    }
+}
+
+#[test]
+fn one_without_an_end_is_no_answer() {
+    let instance = Instance::start(|peer, notes| {
+        notes.request(peer).unwrap();
+        peer.send("HTTP/1.1 103 Early Hints\r\n");
+        while peer.try_send("Link: </a.css>; rel=preload\r\n").is_ok() {}
+    });
+    let mut proxy = Running::before(&[instance.address], "", "");
+    let mut client = proxy.connect();
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!(client.answer().status(), 502);
+    assert_eq!(value(&proxy.line(), "reason"), "upstream_invalid_response");
 }
