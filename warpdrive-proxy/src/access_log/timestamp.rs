@@ -1,25 +1,32 @@
 //! Times as log lines have them.
 
-use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// A time in UTC to the millisecond, as RFC 3339 writes it.
-pub(super) struct Timestamp(pub(super) SystemTime);
-
-impl fmt::Display for Timestamp {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let since = self.0.duration_since(UNIX_EPOCH).unwrap_or_default();
-        let seconds = since.as_secs();
-        let (year, month, day) = civil_date(seconds / 86_400);
-        write!(
-            f,
-            "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}.{:03}Z",
-            seconds / 3600 % 24,
-            seconds / 60 % 60,
-            seconds % 60,
-            since.subsec_millis()
-        )
+/// Appends a time in UTC to the millisecond, as RFC 3339 writes it.
+pub(super) fn push_timestamp(out: &mut Vec<u8>, time: SystemTime) {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let seconds = since.as_secs();
+    let (year, month, day) = civil_date(seconds / 86_400);
+    push_digits::<4>(out, year);
+    for (separator, number) in
+        [(b'-', month), (b'-', day), (b'T', seconds / 3600 % 24), (b':', seconds / 60 % 60), (b':', seconds % 60)]
+    {
+        out.push(separator);
+        push_digits::<2>(out, number);
     }
+    out.push(b'.');
+    push_digits::<3>(out, u64::from(since.subsec_millis()));
+    out.push(b'Z');
+}
+
+/// Appends the last `N` digits of a number, with zeros in front.
+pub(super) fn push_digits<const N: usize>(out: &mut Vec<u8>, mut number: u64) {
+    let mut digits = [b'0'; N];
+    for digit in digits.iter_mut().rev() {
+        *digit += (number % 10) as u8;
+        number /= 10;
+    }
+    out.extend_from_slice(&digits);
 }
 
 /// The date of a day counted from 1970-01-01, in years that begin with March so that the leap day
@@ -45,7 +52,9 @@ mod tests {
     #[test]
     fn times_are_written_in_utc() {
         let at = |seconds, millis| {
-            Timestamp(UNIX_EPOCH + Duration::from_secs(seconds) + Duration::from_millis(millis)).to_string()
+            let mut out = Vec::new();
+            push_timestamp(&mut out, UNIX_EPOCH + Duration::from_secs(seconds) + Duration::from_millis(millis));
+            String::from_utf8(out).unwrap()
         };
         assert_eq!(at(0, 7), "1970-01-01T00:00:00.007Z");
         assert_eq!(at(951_782_400, 0), "2000-02-29T00:00:00.000Z");
