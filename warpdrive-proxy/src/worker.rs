@@ -197,12 +197,10 @@ impl Worker {
 
     /// A request id of 128 random bits in hexadecimal.
     pub(crate) fn new_request_id(&self) -> HeaderValue {
-        let mut number: u128 = self.random.borrow_mut().random();
+        let number: u128 = self.random.borrow_mut().random();
         let mut digits = [0; 32];
-        for digit in &mut digits {
-            let nibble = (number & 15) as u8;
-            *digit = if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 };
-            number >>= 4;
+        for (pair, byte) in digits.as_chunks_mut().0.iter_mut().zip(number.to_ne_bytes()) {
+            *pair = [hexadecimal(byte >> 4), hexadecimal(byte & 15)];
         }
         HeaderValue::from_bytes(&digits).unwrap_or(HeaderValue::from_static("-"))
     }
@@ -235,6 +233,10 @@ impl Worker {
             );
         }
     }
+}
+
+fn hexadecimal(nibble: u8) -> u8 {
+    if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 }
 }
 
 /// Counts as an open client connection until it is dropped.

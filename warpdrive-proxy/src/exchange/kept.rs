@@ -11,7 +11,7 @@ use crate::limits::KEPT_HEAD_BYTES;
 #[derive(Debug, Default)]
 pub(crate) struct Kept {
     line: Option<(Method, Uri)>,
-    /// For each field the length of its name, the length of its value, name and value.
+    /// For each field the lengths of its name and its value, then both.
     fields: Vec<u8>,
 }
 
@@ -21,8 +21,9 @@ impl Kept {
         self.fields.clear();
         for (name, value) in request.headers() {
             let (name, value) = (name.as_str().as_bytes(), value.as_bytes());
-            self.fields.extend_from_slice(&name.len().to_ne_bytes());
-            self.fields.extend_from_slice(&value.len().to_ne_bytes());
+            // A head has at most 64 KiB; what is added to it is part of a configuration.
+            let lengths = [name.len() as u32, value.len() as u32].map(u32::to_ne_bytes);
+            self.fields.extend_from_slice(lengths.as_flattened());
             self.fields.extend_from_slice(name);
             self.fields.extend_from_slice(value);
         }
@@ -53,8 +54,8 @@ fn read(mut fields: &[u8], headers: &mut HeaderMap) -> Option<()> {
     while !fields.is_empty() {
         let (name_length, rest) = fields.split_first_chunk()?;
         let (value_length, rest) = rest.split_first_chunk()?;
-        let (name, rest) = rest.split_at_checked(usize::from_ne_bytes(*name_length))?;
-        let (value, rest) = rest.split_at_checked(usize::from_ne_bytes(*value_length))?;
+        let (name, rest) = rest.split_at_checked(u32::from_ne_bytes(*name_length) as usize)?;
+        let (value, rest) = rest.split_at_checked(u32::from_ne_bytes(*value_length) as usize)?;
         headers.append(HeaderName::from_bytes(name).ok()?, HeaderValue::from_bytes(value).ok()?);
         fields = rest;
     }
