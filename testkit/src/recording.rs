@@ -25,6 +25,10 @@ impl Recording {
         self.lock().bytes.clone()
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.lock().bytes.len()
+    }
+
     /// The same as text, with a replacement character for what is not UTF-8.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.lock().bytes).into_owned()

@@ -35,6 +35,17 @@ impl Stream {
         &self.unread
     }
 
+    /// How many recorded bytes have been taken.
+    pub(crate) fn taken(&self) -> usize {
+        self.recording.as_ref().map_or(0, Recording::len).saturating_sub(self.unread.len())
+    }
+
+    /// What was recorded after so many bytes, as text.
+    pub(crate) fn since(&self, taken: usize) -> String {
+        let bytes = self.recording.as_ref().map(Recording::bytes).unwrap_or_default();
+        String::from_utf8_lossy(bytes.get(taken..).unwrap_or_default()).into_owned()
+    }
+
     pub(crate) fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.socket()?.write_all(bytes)
     }

@@ -32,6 +32,11 @@ pub(crate) const TARGET_BYTES: usize = 32 * 1024;
 /// The longest request head in bytes, all lines together. hyper answers 431 beyond it.
 pub(crate) const HEAD_BYTES: usize = 64 * 1024;
 
+/// The largest chunk of a request body in bytes: what ten gigabits a second fill in two days and a
+/// half, and what readers that count with a sign or in floating point read right. A larger size is
+/// malformed.
+pub(crate) const CHUNK_BYTES: u64 = 1 << 48;
+
 /// The number of header fields that hyper parses without an allocation.
 pub(crate) const FREE_HEADER_FIELDS: usize = 100;
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::Shared;
 use crate::endpoint::Socket;
 use crate::stream::Stream;
-use crate::{End, Gate, Recording, Request};
+use crate::{End, Gate, Recording, Request, Understood};
 
 /// One step of a script that needs no decision.
 #[derive(Clone, Debug)]
@@ -113,6 +113,30 @@ impl Connection {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// Reads the next request as a strict server does; `None` when the peer ended the connection
+    /// instead of sending one.
+    ///
+    /// # Errors
+    /// Those of [`Connection::read_head`]; `InvalidData` for whatever RFC 9112 forbids a sender.
+    pub fn next_understood(&mut self) -> io::Result<Option<Understood>> {
+        let stream = self.stream()?;
+        match stream.fill_until(|unread| (!unread.is_empty()).then_some(())) {
+            Ok(()) => Understood::read(stream).map(Some),
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => Err(error),
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// How many bytes the reads above have taken so far.
+    pub(crate) fn taken(&self) -> usize {
+        self.stream.as_ref().map_or(0, Stream::taken)
+    }
+
+    /// What has arrived after so many bytes, as text.
+    pub(crate) fn since(&self, taken: usize) -> String {
+        self.stream.as_ref().map_or_else(String::new, |stream| stream.since(taken))
     }
 
     /// Reads this many bytes.

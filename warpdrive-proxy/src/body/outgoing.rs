@@ -11,6 +11,7 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
+use super::trailers;
 use super::upload::UploadFailure;
 use crate::exchange::Underway;
 use crate::upstream::{Lease, Link};
@@ -74,8 +75,11 @@ pub(crate) struct Download {
 impl Download {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
         match Pin::new(&mut self.incoming).poll_frame(cx) {
-            Poll::Ready(Some(Ok(frame))) => {
+            Poll::Ready(Some(Ok(mut frame))) => {
                 self.silent_since = None;
+                if let Some(fields) = frame.trailers_mut() {
+                    trailers::remove_forbidden(fields);
+                }
                 if let Some(bytes) = frame.data_ref() {
                     self.underway.count_sent(bytes.len());
                 }

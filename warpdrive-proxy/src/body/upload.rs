@@ -13,6 +13,7 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::{Sleep, sleep};
 
+use super::trailers;
 use crate::client::Client;
 use crate::limits::EXPECT_WAIT;
 use crate::wire::Fault;
@@ -110,6 +111,8 @@ pub(crate) struct ClientBody {
     incoming: Incoming,
     client: Rc<Client>,
     limit: u64,
+    /// What was received before the request went to an instance; nothing in it where that was the end.
+    begun: Option<Option<Frame<Bytes>>>,
     /// Ends the wait of a body that is held back for the instance's 100.
     wait: Option<Pin<Box<Sleep>>>,
 }
@@ -121,7 +124,22 @@ impl Upload {
             return Upload::Empty;
         }
         let limit = limit.unwrap_or(u64::MAX);
-        Upload::Client(ClientBody { incoming, client: Rc::clone(client), limit, wait: None })
+        Upload::Client(ClientBody { incoming, client: Rc::clone(client), limit, begun: None, wait: None })
+    }
+
+    /// Takes what hyper has of a chunked body by now, without waiting.
+    ///
+    /// # Errors
+    ///
+    /// The body is malformed, or too long, from its first bytes.
+    pub(crate) fn begin(&mut self, cx: &mut Context<'_>) -> Result<(), UploadFailure> {
+        if let Upload::Client(body) = self
+            && body.incoming.size_hint().exact().is_none()
+            && let Poll::Ready(next) = body.poll(cx)
+        {
+            body.begun = Some(next.transpose()?);
+        }
+        Ok(())
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -141,7 +159,10 @@ impl ClientBody {
         };
         meter.stage.set(UploadStage::Flows);
         match next {
-            Some(Ok(frame)) => {
+            Some(Ok(mut frame)) => {
+                if let Some(fields) = frame.trailers_mut() {
+                    trailers::remove_forbidden(fields);
+                }
                 if let Some(bytes) = frame.data_ref() {
                     meter.bytes.set(meter.bytes.get() + bytes.len() as u64);
                     if meter.bytes.get() > self.limit {
@@ -205,14 +226,17 @@ impl Body for Upload {
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, UploadFailure>>> {
         match self.get_mut() {
             Upload::Empty => Poll::Ready(None),
-            Upload::Client(body) => body.poll(cx),
+            Upload::Client(body) => match body.begun.take() {
+                Some(next) => Poll::Ready(next.map(Ok)),
+                None => body.poll(cx),
+            },
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match self {
             Upload::Empty => true,
-            Upload::Client(body) => body.incoming.is_end_stream(),
+            Upload::Client(body) => body.begun.is_none() && body.incoming.is_end_stream(),
         }
     }
 

@@ -19,7 +19,8 @@ pub(super) fn request(head: &request::Parts) -> Result<(), Failure> {
         )
         .closing());
     }
-    if !is_chunked_alone(&head.headers) {
+    let framing = Framing::of(&head.headers);
+    if !framing.is_chunked_alone() {
         return Err(Failure::new(
             StatusCode::NOT_IMPLEMENTED,
             "transfer_coding",
@@ -28,7 +29,7 @@ pub(super) fn request(head: &request::Parts) -> Result<(), Failure> {
         .closing());
     }
     // A client of HTTP/1.0 cannot wait for an interim answer; its field is ignored.
-    if head.version != Version::HTTP_10 && !expects_nothing_unknown(&head.headers) {
+    if head.version != Version::HTTP_10 && framing.expects && !expects_nothing_unknown(&head.headers) {
         return Err(Failure::new(
             StatusCode::EXPECTATION_FAILED,
             "unknown_expectation",
@@ -38,13 +39,67 @@ pub(super) fn request(head: &request::Parts) -> Result<(), Failure> {
     Ok(())
 }
 
-/// No transfer coding, or chunked once.
-fn is_chunked_alone(headers: &HeaderMap) -> bool {
-    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
-    match (codings.next(), codings.next()) {
-        (None, _) => true,
-        (Some(coding), None) => coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked"),
-        (Some(_), Some(_)) => false,
+/// The fields of a head that frame its message, found in one pass: most heads have one of them, and
+/// a look-up for each that is missing costs more.
+#[derive(Clone, Copy, Debug, Default)]
+struct Framing<'h> {
+    length: Lines<'h>,
+    coding: Lines<'h>,
+    expects: bool,
+}
+
+/// The lines of one field.
+#[derive(Clone, Copy, Debug, Default)]
+enum Lines<'h> {
+    #[default]
+    None,
+    One(&'h HeaderValue),
+    Several,
+}
+
+impl<'h> Lines<'h> {
+    fn add(&mut self, value: &'h HeaderValue) {
+        *self = match self {
+            Lines::None => Lines::One(value),
+            Lines::One(_) | Lines::Several => Lines::Several,
+        };
+    }
+}
+
+impl<'h> Framing<'h> {
+    fn of(headers: &'h HeaderMap) -> Self {
+        let mut framing = Framing::default();
+        for (name, value) in headers {
+            match name.as_str() {
+                "content-length" => framing.length.add(value),
+                "transfer-encoding" => framing.coding.add(value),
+                "expect" => framing.expects = true,
+                _ => {}
+            }
+        }
+        framing
+    }
+
+    /// No transfer coding, or chunked once.
+    fn is_chunked_alone(&self) -> bool {
+        match self.coding {
+            Lines::None => true,
+            Lines::One(coding) => coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked"),
+            Lines::Several => false,
+        }
+    }
+
+    /// No Content-Length, or digits in one line: `5, 5` would reach the client as it came.
+    fn has_one_length(&self) -> bool {
+        match self.length {
+            Lines::None => true,
+            Lines::One(length) => !length.is_empty() && length.as_bytes().iter().all(u8::is_ascii_digit),
+            Lines::Several => false,
+        }
+    }
+
+    fn has_both(&self) -> bool {
+        !matches!((self.length, self.coding), (Lines::None, _) | (_, Lines::None))
     }
 }
 
@@ -92,16 +147,17 @@ pub(super) fn body_too_large() -> Failure {
 /// What hyper's client lets through and no client should see.
 pub(super) fn response(response: &Response<Incoming>, upgrade: bool) -> Result<(), Failure> {
     let headers = response.headers();
+    let framing = Framing::of(headers);
     let status = response.status().as_u16();
     let sentence = if status == 101 && !(upgrade && switches_to_websocket(headers)) {
         "The upstream switched to a protocol that was not asked for."
     } else if status > 599 {
         "The upstream answered with a status that does not exist."
-    } else if !is_chunked_alone(headers) {
+    } else if !framing.is_chunked_alone() {
         "The upstream used a transfer coding other than chunked."
-    } else if headers.contains_key(TRANSFER_ENCODING) && headers.contains_key(CONTENT_LENGTH) {
+    } else if framing.has_both() {
         "The upstream gave two lengths for one response."
-    } else if !has_one_length(headers) {
+    } else if !framing.has_one_length() {
         "The upstream gave a length that is no number."
     } else {
         return Ok(());
@@ -114,16 +170,6 @@ fn switches_to_websocket(headers: &HeaderMap) -> bool {
     match (protocols.next(), protocols.next()) {
         (Some(protocol), None) => protocol.as_bytes().trim_ascii().eq_ignore_ascii_case(b"websocket"),
         _ => false,
-    }
-}
-
-/// No Content-Length, or digits in one line: `5, 5` would reach the client as it came.
-fn has_one_length(headers: &HeaderMap) -> bool {
-    let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
-    match (lengths.next(), lengths.next()) {
-        (None, _) => true,
-        (Some(length), None) => !length.is_empty() && length.as_bytes().iter().all(u8::is_ascii_digit),
-        (Some(_), Some(_)) => false,
     }
 }
 
@@ -182,10 +228,10 @@ mod tests {
 
     #[test]
     fn one_length_is_a_row_of_digits() {
-        assert!(has_one_length(&head(&[("content-length", "05")]).headers));
+        assert!(Framing::of(&head(&[("content-length", "05")]).headers).has_one_length());
         for value in ["", "5, 5", "+5", "-1"] {
             let fields = [("content-length", value)];
-            assert!(!has_one_length(&head(&fields).headers), "{value}");
+            assert!(!Framing::of(&head(&fields).headers).has_one_length(), "{value}");
         }
     }
 }

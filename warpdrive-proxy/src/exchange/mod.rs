@@ -11,8 +11,9 @@ mod underway;
 
 use std::future::poll_fn;
 use std::rc::Rc;
+use std::task::Poll;
 
-use http::header::{ACCEPT, CONNECTION};
+use http::header::{ACCEPT, CONNECTION, EXPECT};
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper::body::{Body, Incoming};
 use hyper::upgrade::OnUpgrade;
@@ -24,6 +25,7 @@ use crate::body::{Outgoing, Upload, UploadFailure};
 use crate::client::Client;
 use crate::page::{self, Failure};
 use crate::view::View;
+use crate::wire::BodyLength;
 pub(crate) use kept::Kept;
 pub(crate) use underway::Underway;
 
@@ -88,8 +90,9 @@ pub(crate) fn begin(
     request: Request<Incoming>,
 ) -> impl Future<Output = Result<Response<Outgoing>, ClientGone>> + use<> {
     let view = client.worker.views.current();
-    let has_body = !request.body().is_end_stream();
-    client.wire.begin_exchange(has_body, view.snapshot.server().timeouts.client_body);
+    let body = body_length(request.body());
+    let has_body = body != BodyLength::None;
+    client.wire.begin_exchange(body, view.snapshot.server().timeouts.client_body);
     client.upload.reset(has_body);
     let exchange = Exchange::new(client, view, &request);
     exchange.serve(request)
@@ -167,7 +170,12 @@ impl Exchange {
         let max_body_bytes = decision.limits.max_body_bytes;
         let has_body = !incoming.is_end_stream();
         checks::frame_body(&mut head, has_body, max_body_bytes)?;
-        let upload = Upload::new(incoming, self.client(), max_body_bytes);
+        let mut upload = Upload::new(incoming, self.client(), max_body_bytes);
+        // An instance should not see the head of a request whose body is malformed from the start.
+        // Asking for a body that is expected would be an answer to the client.
+        if has_body && !head.headers.contains_key(EXPECT) {
+            poll_fn(|cx| Poll::Ready(upload.begin(cx))).await?;
+        }
         let sent = self.dispatch(&decision, Request::from_parts(head, upload)).await?;
         let interim = &self.client().wire.interim;
         if interim.is_pending() {
@@ -209,6 +217,14 @@ impl Exchange {
                  (WARPDRIVE_TRUSTED_PROXIES)"
             );
         }
+    }
+}
+
+fn body_length(body: &Incoming) -> BodyLength {
+    match body.size_hint().exact() {
+        _ if body.is_end_stream() => BodyLength::None,
+        Some(bytes) => BodyLength::Bytes(bytes),
+        None => BodyLength::Chunked,
     }
 }
 

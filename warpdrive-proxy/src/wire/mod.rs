@@ -4,8 +4,13 @@
 //! for a body or for a client that stops reading. So its own times are off and the wire beneath it
 //! keeps all of them with one [`Alarm`].
 
+mod chunks;
+mod framing;
+mod inflow;
 mod interim;
+mod refusal;
 mod request_line;
+
 mod state;
 
 use std::io;
@@ -20,6 +25,9 @@ use tokio::time::Instant;
 
 use crate::alarm::Alarm;
 use crate::limits;
+pub(crate) use framing::BodyLength;
+use inflow::Inflow;
+use refusal::Refusal;
 use request_line::RequestLine;
 pub(crate) use state::{Fault, WireState};
 
@@ -32,37 +40,6 @@ pub(crate) struct WireTimes {
     pub(crate) keepalive: Duration,
     /// Without progress of a write.
     pub(crate) write: Duration,
-}
-
-/// An answer that the wire gives by itself.
-#[derive(Clone, Copy, Debug)]
-enum Refusal {
-    HeadTimeout,
-    TargetTooLong,
-}
-
-impl Refusal {
-    fn status(self) -> u16 {
-        match self {
-            Refusal::HeadTimeout => 408,
-            Refusal::TargetTooLong => 414,
-        }
-    }
-
-    fn answer(self) -> &'static [u8] {
-        match self {
-            Refusal::HeadTimeout => {
-                b"HTTP/1.1 408 Request Timeout\r\nserver: warpdrive\r\n\
-                x-warpdrive-error: client_header_timeout\r\n\
-                content-length: 0\r\nconnection: close\r\n\r\n"
-            }
-            Refusal::TargetTooLong => {
-                b"HTTP/1.1 414 URI Too Long\r\nserver: warpdrive\r\n\
-                x-warpdrive-error: target_too_long\r\n\
-                content-length: 0\r\nconnection: close\r\n\r\n"
-            }
-        }
-    }
 }
 
 /// What the client is expected to send.
@@ -94,12 +71,12 @@ pub(crate) struct Wire {
     /// When the first byte of the head that is being received came.
     head_since: Option<Instant>,
     line: RequestLine,
+    inflow: Inflow,
     /// Since when the client is silent, where it should speak.
     silent_since: Option<Instant>,
     /// Since when the client takes nothing.
     blocked_since: Option<Instant>,
     linger: Option<Linger>,
-    ended: bool,
     /// hyper has written something since it last had nothing to write: its next bytes may be the
     /// rest of a message.
     inside_message: bool,
@@ -117,10 +94,10 @@ impl Wire {
             exchange: 0,
             head_since: None,
             line: RequestLine::default(),
+            inflow: Inflow::default(),
             silent_since: None,
             blocked_since: None,
             linger: None,
-            ended: false,
             inside_message: false,
             interim: Vec::new(),
         }
@@ -144,22 +121,25 @@ impl Wire {
             self.head_since = None;
             self.line = RequestLine::default();
             self.silent_since = None;
+            self.inflow.begin_body(self.state.body_length());
         }
     }
 
     fn received(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
         self.state.count_received(bytes.len());
         self.silent_since = None;
-        if self.phase() != Phase::Head || self.state.is_tunnel() {
+        if self.state.is_tunnel() {
+            return Ok(());
+        }
+        // Also a head that comes while the request before it is being answered.
+        let too_long = self.inflow.is_in_head() && self.line.is_too_long_with(bytes);
+        if self.phase() != Phase::Head {
             return Ok(());
         }
         if self.head_since.is_none() {
             self.head_since = Some(Instant::now());
         }
-        if self.line.is_too_long_with(bytes) {
-            return Err(Refusal::TargetTooLong);
-        }
-        Ok(())
+        if too_long { Err(Refusal::TargetTooLong) } else { Ok(()) }
     }
 
     /// The client sends nothing: waits for the deadline of what it should be sending.
@@ -288,11 +268,10 @@ impl AsyncRead for Wire {
         }
         wire.follow_exchange();
         let before = buffer.filled().len();
-        match Pin::new(&mut wire.stream).poll_read(cx, buffer) {
+        match wire.inflow.poll_read(cx, &mut wire.stream, buffer, wire.state.is_tunnel()) {
             Poll::Ready(Ok(())) => {
                 let bytes = buffer.filled().get(before..).unwrap_or_default();
                 if bytes.is_empty() {
-                    wire.ended = true;
                     return Poll::Ready(Ok(()));
                 }
                 match wire.received(bytes) {
@@ -360,7 +339,7 @@ impl AsyncWrite for Wire {
             ready!(Pin::new(&mut wire.stream).poll_shutdown(cx))?;
             wire.follow_exchange();
             let unread = wire.state.is_body_open() || wire.head_since.is_some();
-            if wire.ended || !unread || wire.state.is_tunnel() {
+            if wire.inflow.is_ended() || !unread || wire.state.is_tunnel() {
                 return Poll::Ready(Ok(()));
             }
             wire.begin_linger();

@@ -22,7 +22,7 @@ pub(crate) struct RequestLine {
 }
 
 impl RequestLine {
-    /// Takes the next bytes of a head; true when the target is longer than the limit.
+    /// Takes the next bytes of a head; true when the target is longer than the limit, from then on.
     pub(crate) fn is_too_long_with(&mut self, bytes: &[u8]) -> bool {
         let mut rest = bytes;
         loop {
@@ -45,7 +45,7 @@ impl RequestLine {
                     self.skip_word(rest, Part::Rest);
                     return self.length > TARGET_BYTES;
                 }
-                Part::Rest => return false,
+                Part::Rest => return self.length > TARGET_BYTES,
             }
         }
     }

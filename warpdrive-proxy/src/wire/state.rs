@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicU32, AtomicU64};
 use std::time::Duration;
 
+use super::framing::BodyLength;
 use super::interim::Interim;
 
 /// Why a wire ended the connection by itself.
@@ -14,6 +15,9 @@ pub(crate) enum Fault {
     /// The client accepted no byte of a response in time.
     WriteTimeout,
 }
+
+/// Stands for no length; hyper takes none as large.
+const CHUNKED: u64 = u64::MAX;
 
 /// Shared by a [`super::Wire`], which hyper owns and which must be `Send` for the sake of upgrades,
 /// and by the exchanges of the same connection. Both live on one thread: the atomics are plain
@@ -28,6 +32,8 @@ pub(crate) struct WireState {
     response_buffered: AtomicBool,
     /// The request body has not been received to its end.
     body_open: AtomicBool,
+    /// How the body is delimited: a length, or [`CHUNKED`].
+    body_length: AtomicU64,
     /// How long the client may be silent inside a request body.
     body_timeout_ms: AtomicU64,
     fault: AtomicU8,
@@ -41,12 +47,18 @@ pub(crate) struct WireState {
 }
 
 impl WireState {
-    /// A request head was received; its body comes next when `has_body`.
-    pub(crate) fn begin_exchange(&self, has_body: bool, body_timeout: Duration) {
+    /// A request head was received; its body comes next.
+    pub(crate) fn begin_exchange(&self, body: BodyLength, body_timeout: Duration) {
         self.exchanges.store(self.exchanges() + 1, Relaxed);
         self.exchange_open.store(true, Relaxed);
         self.response_buffered.store(false, Relaxed);
-        self.body_open.store(has_body, Relaxed);
+        self.body_open.store(body != BodyLength::None, Relaxed);
+        let length = match body {
+            BodyLength::None => 0,
+            BodyLength::Bytes(bytes) => bytes,
+            BodyLength::Chunked => CHUNKED,
+        };
+        self.body_length.store(length, Relaxed);
         self.set_body_timeout(body_timeout);
         self.interim.begin();
     }
@@ -59,6 +71,15 @@ impl WireState {
 
     pub(crate) fn body_timeout(&self) -> Duration {
         Duration::from_millis(self.body_timeout_ms.load(Relaxed))
+    }
+
+    /// How the body of the exchange that began last is delimited.
+    pub(super) fn body_length(&self) -> BodyLength {
+        match self.body_length.load(Relaxed) {
+            0 => BodyLength::None,
+            CHUNKED => BodyLength::Chunked,
+            bytes => BodyLength::Bytes(bytes),
+        }
     }
 
     /// The request body was received to its end.

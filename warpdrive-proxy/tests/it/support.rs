@@ -274,6 +274,13 @@ impl Peer {
         Answer { head, body }
     }
 
+    /// The next response, which may be an interim one.
+    pub(crate) fn answer_or_interim(&mut self) -> Answer {
+        let head = self.head();
+        let body = if head.status() < 200 { Vec::new() } else { self.body(&head) };
+        Answer { head, body }
+    }
+
     /// Everything up to the end of the connection.
     pub(crate) fn rest(&mut self) -> Vec<u8> {
         let mut bytes = Vec::new();

@@ -1,0 +1,89 @@
+//! What a client sends, handed to hyper message by message.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, Bytes};
+use tokio::io::{AsyncRead, ReadBuf};
+use tokio::net::TcpStream;
+
+use super::framing::{BodyLength, Framing};
+
+/// Reads from a client's socket, and at once never more than one head or the body after it: how to
+/// follow what comes after a head is known only when hyper has read it.
+#[derive(Debug, Default)]
+pub(super) struct Inflow {
+    framing: Framing,
+    /// What came in one piece with the end of a head or a body; empty, and without memory, nearly always. At
+    /// most what hyper reads at once, since nothing is read before it is taken.
+    held: Bytes,
+    /// What comes next is malformed.
+    malformed: bool,
+    in_head: bool,
+    ended: bool,
+}
+
+impl Inflow {
+    /// The exchange of the head that ended last has begun.
+    pub(super) fn begin_body(&mut self, length: BodyLength) {
+        self.framing.begin_body(length);
+    }
+
+    /// Whether the bytes that were read last belong to a head.
+    pub(super) fn is_in_head(&self) -> bool {
+        self.in_head
+    }
+
+    /// Whether the client has ended its side.
+    pub(super) fn is_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// Ready without a byte at the end. A tunnel's bytes are no messages.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidData` in place of what is malformed; else what the kernel says.
+    pub(super) fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        stream: &mut TcpStream,
+        buffer: &mut ReadBuf<'_>,
+        is_tunnel: bool,
+    ) -> Poll<io::Result<()>> {
+        if self.malformed {
+            return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
+        }
+        let before = buffer.filled().len();
+        let was_held = !self.held.is_empty();
+        if was_held {
+            let length = buffer.remaining().min(self.held.len());
+            buffer.put_slice(self.held.get(..length).unwrap_or_default());
+        } else {
+            ready!(Pin::new(stream).poll_read(cx, buffer))?;
+        }
+        let bytes = buffer.filled().get(before..).unwrap_or_default();
+        self.ended = bytes.is_empty();
+        if is_tunnel {
+            self.held.advance(if was_held { bytes.len() } else { 0 });
+            return Poll::Ready(Ok(()));
+        }
+        let followed = self.framing.follow(bytes);
+        self.malformed = followed.malformed;
+        self.in_head = followed.in_head;
+        let (readable, rest) = bytes.split_at(followed.readable.min(bytes.len()));
+        if self.malformed && readable.is_empty() {
+            buffer.set_filled(before);
+            return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
+        }
+        if was_held {
+            self.held.advance(readable.len());
+        } else if !rest.is_empty() {
+            self.held = Bytes::copy_from_slice(rest);
+        }
+        let filled = before + readable.len();
+        buffer.set_filled(filled);
+        Poll::Ready(Ok(()))
+    }
+}
