@@ -68,7 +68,7 @@ end
 
 class ChatController < ActionController::Base
   # For programs, which have no page to take a token from.
-  skip_forgery_protection only: %i[say upload]
+  skip_forgery_protection only: %i[say upload files]
 
   def index
     @user = cookies.encrypted[:user] || "a guest"
@@ -149,6 +149,19 @@ class ChatController < ActionController::Base
     render plain: "#{length} #{sha1.hexdigest}\n"
   end
 
+  # A multipart form: what Rails made of its files.
+  def files
+    files = Array(params[:files]).map do |file|
+      [file.original_filename, file.size, Digest::SHA1.file(file.path).hexdigest]
+    end
+    render json: { title: params[:title], files: files }
+  end
+
+  # A download of that many bytes.
+  def bytes
+    send_data "x" * params[:n].to_i, type: "application/octet-stream"
+  end
+
   def rules
     render plain: "Be kind.\n" if stale?(etag: "rules 1", last_modified: Time.utc(2024))
   end
@@ -194,6 +207,8 @@ Chat.routes.draw do
   get "me", to: "chat#me"
   post "say", to: "chat#say"
   match "upload", to: "chat#upload", via: %i[post put]
+  post "files", to: "chat#files"
+  get "bytes", to: "chat#bytes"
   get "rules", to: "chat#rules"
   get "cookies", to: "chat#cookie_jar"
   get "feed", to: "feed#index"

@@ -17,6 +17,7 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot be set up fails at once, with a message")]
 
 mod client;
+mod descriptors;
 mod digest;
 mod endpoint;
 mod folder;
@@ -35,6 +36,7 @@ mod websocket;
 use std::time::Duration;
 
 pub use client::Client;
+pub use descriptors::raise_descriptor_limit;
 pub use digest::{sha1_hex, sha1_hex_of_file};
 pub use endpoint::Endpoint;
 pub use folder::WorkFolder;
@@ -54,4 +56,4 @@ pub use websocket::{Frame, Opcode, WebSocket};
 
 /// How long any wait lasts before it fails: far above what a loaded machine needs, since no
 /// passing test ever waits for its end.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(90);

@@ -102,6 +102,8 @@ pub struct ServerSettings {
     pub admin_token: Option<AdminToken>,
     /// Idle times; routes may narrow some of them.
     pub timeouts: Timeouts,
+    /// Sends a GET or HEAD without a body to another instance when the time to the first byte passed.
+    pub retry_timeouts: bool,
     /// The largest request body in bytes; `None` is no limit.
     pub max_body_bytes: Option<u64>,
     /// The most header fields in a request head.
@@ -127,6 +129,7 @@ impl Default for ServerSettings {
             method_not_allowed: false,
             admin_token: None,
             timeouts: Timeouts::default(),
+            retry_timeouts: true,
             max_body_bytes: None,
             max_header_fields: 100,
             max_connections: None,
@@ -388,7 +391,7 @@ pub struct Route {
     pub limits: RouteLimits,
 }
 
-/// Times and sizes that a route may narrow.
+/// Times, sizes and the like that a route may set for itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RouteLimits {
@@ -400,6 +403,8 @@ pub struct RouteLimits {
     pub client_body_timeout: Duration,
     /// See [`Timeouts::tunnel_idle`].
     pub tunnel_idle_timeout: Duration,
+    /// See [`ServerSettings::retry_timeouts`].
+    pub retry_timeouts: bool,
     /// See [`ServerSettings::max_body_bytes`].
     pub max_body_bytes: Option<u64>,
 }
@@ -412,6 +417,7 @@ impl RouteLimits {
             read_timeout: server.timeouts.read,
             client_body_timeout: server.timeouts.client_body,
             tunnel_idle_timeout: server.timeouts.tunnel_idle,
+            retry_timeouts: server.retry_timeouts,
             max_body_bytes: server.max_body_bytes,
         }
     }

@@ -10,9 +10,10 @@ use std::task::{Context, Poll};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 
+use crate::capacity::{ConnectionCount, Reservation};
 use crate::client::serve;
 use crate::limits::{ACCEPT_PAUSE, PLACE_SLACK};
-use crate::worker::{ConnectionCount, Placed, Stage, Worker};
+use crate::worker::{Placed, Stage, Worker};
 
 /// Where a worker's connections come from, and where it can send them.
 pub(crate) struct Listeners {
@@ -23,8 +24,10 @@ pub(crate) struct Listeners {
 
 /// What came next.
 enum Next {
-    Accepted(TcpStream, SocketAddr),
+    Accepted(TcpStream, SocketAddr, Reservation),
     Placed(Placed),
+    /// As many connections are open as may be.
+    Full,
     /// Accepting failed for want of descriptors or memory.
     Exhausted(io::Error),
 }
@@ -45,37 +48,30 @@ pub(crate) async fn accept(worker: Rc<Worker>, listeners: Listeners) {
         .collect();
     let mut stage = worker.shared.stage.subscribe();
     loop {
-        if !has_room(&worker) {
-            wait_for_room(&worker).await;
-        }
         let closing = *stage.borrow_and_update() >= Stage::Closing;
         let next = tokio::select! {
             biased;
-            next = poll_fn(|cx| poll_next(cx, &mut sockets, &mut inbox)) => next,
+            next = poll_fn(|cx| poll_next(cx, &worker, &mut sockets, &mut inbox)) => next,
             // Ready at once when everything is taken and the listeners should close.
             () = std::future::ready(()), if closing => break,
             _ = stage.changed(), if !closing => continue,
         };
         match next {
-            Next::Accepted(stream, peer) => place(&worker, &outboxes, stream, peer),
-            Next::Placed((stream, peer)) => match TcpStream::from_std(stream) {
-                Ok(stream) => start(&worker, stream, peer),
-                Err(error) => tracing::warn!(%error, "a connection could not be taken over"),
-            },
+            Next::Accepted(stream, peer, reservation) => place(&worker, &outboxes, stream, peer, reservation),
+            Next::Placed(placed) => take_over(&worker, placed),
+            Next::Full => pause(&worker, &mut inbox).await,
             Next::Exhausted(error) => {
                 if let Some(left_out) = worker.warnings.accept.pass() {
                     tracing::warn!(%error, left_out, "accepting pauses: descriptors ran out");
                 }
-                wait_for_room(&worker).await;
+                pause(&worker, &mut inbox).await;
             }
         }
     }
     // Others may have sent connections while this worker came to its end.
     inbox.close();
-    while let Ok((stream, peer)) = inbox.try_recv() {
-        if let Ok(stream) = TcpStream::from_std(stream) {
-            start(&worker, stream, peer);
-        }
+    while let Ok(placed) = inbox.try_recv() {
+        take_over(&worker, placed);
     }
     drop(sockets);
     // The task counts as finished only after this; whoever waits for that looks again then.
@@ -83,17 +79,28 @@ pub(crate) async fn accept(worker: Rc<Worker>, listeners: Listeners) {
     tokio::task::spawn_local(async move { ended.connection_ended.notify_waiters() });
 }
 
-fn poll_next(cx: &mut Context<'_>, sockets: &mut [TcpListener], inbox: &mut mpsc::Receiver<Placed>) -> Poll<Next> {
+fn poll_next(
+    cx: &mut Context<'_>,
+    worker: &Worker,
+    sockets: &mut [TcpListener],
+    inbox: &mut mpsc::Receiver<Placed>,
+) -> Poll<Next> {
+    // Those have their reservation, so they come in at the limit too.
     if let Poll::Ready(Some(placed)) = inbox.poll_recv(cx) {
         return Poll::Ready(Next::Placed(placed));
+    }
+    let capacity = &worker.shared.capacity;
+    if !capacity.try_reserve() {
+        return Poll::Ready(Next::Full);
     }
     for socket in sockets.iter() {
         loop {
             match socket.poll_accept(cx) {
                 Poll::Ready(Ok((stream, peer))) => {
-                    return Poll::Ready(Next::Accepted(stream, peer));
+                    return Poll::Ready(Next::Accepted(stream, peer, Reservation::of(&worker.shared)));
                 }
                 Poll::Ready(Err(error)) if is_exhaustion(&error) => {
+                    capacity.release();
                     return Poll::Ready(Next::Exhausted(error));
                 }
                 // The client gave up while it was in the queue.
@@ -102,6 +109,7 @@ fn poll_next(cx: &mut Context<'_>, sockets: &mut [TcpListener], inbox: &mut mpsc
             }
         }
     }
+    capacity.release();
     Poll::Pending
 }
 
@@ -111,27 +119,38 @@ fn is_exhaustion(error: &io::Error) -> bool {
     [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM].iter().any(|errno| Some(errno.raw_os_error()) == code)
 }
 
-fn has_room(worker: &Worker) -> bool {
-    let shared = &worker.shared;
-    shared.total.load(Relaxed) < shared.max_connections.load(Relaxed)
-}
-
-/// Waits a moment, or less when a connection of this worker ends. Those of other workers are
-/// noticed after the moment: to be told of them would cost every connection a wake-up.
-async fn wait_for_room(worker: &Worker) {
+/// Accepts nothing for a moment, or less when a connection of this worker ends. Those of other
+/// workers are noticed after the moment: to be told of them would cost every connection a wake-up.
+async fn pause(worker: &Rc<Worker>, inbox: &mut mpsc::Receiver<Placed>) {
+    let moment = tokio::time::sleep(ACCEPT_PAUSE);
+    tokio::pin!(moment);
+    let ended = worker.connection_ended.notified();
+    tokio::pin!(ended);
     loop {
         tokio::select! {
-            () = worker.connection_ended.notified() => {}
-            () = tokio::time::sleep(ACCEPT_PAUSE) => {}
-        }
-        if has_room(worker) {
-            return;
+            Some(placed) = inbox.recv() => take_over(worker, placed),
+            () = &mut ended => return,
+            () = &mut moment => return,
         }
     }
 }
 
+/// Serves a connection that another worker has accepted.
+fn take_over(worker: &Rc<Worker>, (stream, peer, reservation): Placed) {
+    match TcpStream::from_std(stream) {
+        Ok(stream) => start(worker, stream, peer, reservation),
+        Err(error) => tracing::warn!(%error, "a connection could not be taken over"),
+    }
+}
+
 /// Keeps a connection, or hands it to the least loaded worker when this one has clearly more.
-fn place(worker: &Rc<Worker>, outboxes: &[mpsc::Sender<Placed>], stream: TcpStream, peer: SocketAddr) {
+fn place(
+    worker: &Rc<Worker>,
+    outboxes: &[mpsc::Sender<Placed>],
+    stream: TcpStream,
+    peer: SocketAddr,
+    reservation: Reservation,
+) {
     let own = worker.connections();
     let least =
         worker.shared.counts.iter().map(|count| count.load(Relaxed)).enumerate().min_by_key(|(_, count)| *count);
@@ -142,16 +161,16 @@ fn place(worker: &Rc<Worker>, outboxes: &[mpsc::Sender<Placed>], stream: TcpStre
         && let Ok(permit) = outbox.try_reserve()
     {
         match stream.into_std() {
-            Ok(stream) => permit.send((stream, peer)),
+            Ok(stream) => permit.send((stream, peer, reservation)),
             Err(error) => tracing::warn!(%error, "a connection could not be handed over"),
         }
         return;
     }
-    start(worker, stream, peer);
+    start(worker, stream, peer, reservation);
 }
 
-fn start(worker: &Rc<Worker>, stream: TcpStream, peer: SocketAddr) {
-    let count = ConnectionCount::new(worker);
+fn start(worker: &Rc<Worker>, stream: TcpStream, peer: SocketAddr, reservation: Reservation) {
+    let count = ConnectionCount::new(worker, reservation);
     tokio::task::spawn_local(serve(Rc::clone(worker), stream, peer, count));
 }
 

@@ -20,11 +20,12 @@ use warpdrive_core::forwarding::{ClientConnection, Scheme, is_private};
 use crate::access_log::Record;
 use crate::alarm::Alarm;
 use crate::body::UploadMeter;
+use crate::capacity::ConnectionCount;
 use crate::exchange::{self, Kept};
 use crate::limits::FIRST_REQUEST_GRACE;
 use crate::view::View;
 use crate::wire::{Fault, Wire, WireState};
-use crate::worker::{ConnectionCount, Worker};
+use crate::worker::Worker;
 
 /// A client connection. HTTP/1 has one exchange at a time on it, so what is known of that exchange
 /// lives here and is used again for the next one.

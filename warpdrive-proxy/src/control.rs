@@ -5,7 +5,6 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,6 +18,7 @@ use warpdrive_core::Model;
 use warpdrive_core::model::{Address, ServerSettings};
 
 use crate::access_log::{AccessLog, LogThread};
+use crate::capacity::Capacity;
 use crate::descriptors::{connections, raise_limit};
 use crate::drain::{Control, Drained, Event};
 use crate::limits::CONTROL_QUEUE;
@@ -121,8 +121,7 @@ impl Proxy {
             live: Arc::new(ArcSwap::from_pointee(snapshot)),
             stage: watch::Sender::new(Stage::Running),
             counts: (0..workers).map(|_| AtomicUsize::new(0)).collect(),
-            total: AtomicUsize::new(0),
-            max_connections: AtomicUsize::new(connections(server.max_connections, descriptors)),
+            capacity: Capacity::new(connections(server.max_connections, descriptors)),
             warned_of_balancer: AtomicBool::new(false),
         });
         let log = LogThread::start(options.access_log).map_err(StartError::Thread)?;
@@ -176,7 +175,7 @@ impl Proxy {
             return Err(ReplaceError::Stopping);
         }
         let old = self.shared.live.swap(Arc::new(snapshot));
-        self.shared.max_connections.store(connections, Relaxed);
+        self.shared.capacity.set_most(connections);
         // A control thread that has ended drops nothing any more; then this thread does.
         let _ = self.stop.events.send(Event::Retired(old));
         Ok(())

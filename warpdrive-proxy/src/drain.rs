@@ -1,7 +1,6 @@
 //! The control thread: the steps of a stop, in order, and the freeing of retired snapshots.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::thread::JoinHandle;
 use std::time::Instant;
@@ -80,7 +79,7 @@ impl Control {
     }
 
     fn cut(&self) -> Drained {
-        let connections = self.shared.total.load(Relaxed);
+        let connections = self.shared.capacity.open();
         self.shared.stage.send_replace(Stage::Cut);
         Drained::Cut { connections }
     }

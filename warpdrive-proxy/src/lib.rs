@@ -32,6 +32,7 @@ mod accept;
 mod access_log;
 mod alarm;
 mod body;
+mod capacity;
 mod client;
 mod control;
 mod descriptors;

@@ -64,7 +64,7 @@ pub(crate) const KEPT_HEAD_BYTES: usize = 4 * 1024;
 /// Idle connections kept for one instance by one worker. Between two looks at its sockets a worker
 /// may take back as many as it has requests under way, and use them again at once; with 128 a
 /// thousand busy clients cost a new connection for every third request.
-pub(crate) const IDLE_PER_INSTANCE: usize = 1024;
+pub(crate) const IDLE_PER_INSTANCE: usize = 512;
 
 /// How long an idle upstream connection is kept: below the 5 s after which Node closes.
 pub(crate) const IDLE_UPSTREAM: Duration = Duration::from_secs(4);
@@ -98,6 +98,9 @@ pub(crate) const LOG_DELAY: Duration = Duration::from_millis(100);
 
 /// Units of log lines that may wait for the log thread; beyond it lines are lost and counted.
 pub(crate) const LOG_UNITS: usize = 256;
+
+/// How long the end of the proxy waits for a reader of the log that takes nothing.
+pub(crate) const LOG_FAREWELL: Duration = Duration::from_secs(2);
 
 /// The shortest time between two warnings of one kind that a client can cause.
 pub(crate) const WARNING_INTERVAL: Duration = Duration::from_secs(10);

@@ -22,6 +22,7 @@ use warpdrive_core::Scratch;
 
 use crate::accept;
 use crate::access_log::{LogBuffer, LogUnits};
+use crate::capacity::{Capacity, Reservation};
 use crate::limited::Limited;
 use crate::limits::{PLACED_CONNECTIONS, SWEEP, TUNNEL_READ_BYTES};
 use crate::roster::Roster;
@@ -48,15 +49,13 @@ pub(crate) struct Shared {
     pub(crate) stage: watch::Sender<Stage>,
     /// Open client connections, by worker.
     pub(crate) counts: Vec<AtomicUsize>,
-    /// Open client connections of all workers.
-    pub(crate) total: AtomicUsize,
-    pub(crate) max_connections: AtomicUsize,
+    pub(crate) capacity: Capacity,
     /// The warning about an untrusted balancer was given.
     pub(crate) warned_of_balancer: AtomicBool,
 }
 
-/// Connections that one worker gives to another.
-pub(crate) type Placed = (TcpStream, SocketAddr);
+/// A connection that one worker gives to another.
+pub(crate) type Placed = (TcpStream, SocketAddr, Reservation);
 
 /// One worker, as its own tasks see it.
 pub(crate) struct Worker {
@@ -237,30 +236,4 @@ impl Worker {
 
 fn hexadecimal(nibble: u8) -> u8 {
     if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 }
-}
-
-/// Counts as an open client connection until it is dropped.
-pub(crate) struct ConnectionCount {
-    worker: Rc<Worker>,
-}
-
-impl ConnectionCount {
-    pub(crate) fn new(worker: &Rc<Worker>) -> Self {
-        worker.shared.total.fetch_add(1, Relaxed);
-        if let Some(count) = worker.shared.counts.get(worker.index) {
-            count.fetch_add(1, Relaxed);
-        }
-        ConnectionCount { worker: Rc::clone(worker) }
-    }
-}
-
-impl Drop for ConnectionCount {
-    fn drop(&mut self) {
-        let worker = &self.worker;
-        worker.shared.total.fetch_sub(1, Relaxed);
-        if let Some(count) = worker.shared.counts.get(worker.index) {
-            count.fetch_sub(1, Relaxed);
-        }
-        worker.connection_ended.notify_waiters();
-    }
 }

@@ -7,12 +7,15 @@
     reason = "a test that meets something unexpected fails"
 )]
 
+mod balancer;
 mod check;
 mod curl;
 mod demo;
 mod echo;
 #[path = "../../../warpdrive-core/tests/it/fixtures.rs"]
 mod fixtures;
+mod flood;
+mod log_target;
 mod memory;
 mod node;
 mod puma;
@@ -24,8 +27,10 @@ mod real_rails;
 mod real_rails_cable;
 mod real_rails_python;
 mod real_rails_sidekiq;
+mod real_websockets;
 mod route_test;
 mod routing_cases;
 mod serve;
+mod user;
 mod visitor;
 mod warpdrive;

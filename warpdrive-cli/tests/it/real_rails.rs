@@ -134,6 +134,21 @@ fn nobody_can_claim_https() {
 }
 
 #[test]
+fn a_trusted_balancer_says_who_the_client_is_and_that_it_speaks_https() {
+    let proxy =
+        stack().proxy_with(|file| replace_once(&file, "[server]\n", "[server]\ntrusted_proxies = [\"127.0.0.5\"]\n"));
+    let fields = ["-H", "X-Forwarded-For: 6.6.6.6, 203.0.113.7", "-H", "X-Forwarded-Proto: https"];
+    let believed = seen(&proxy, &[&["--interface", "127.0.0.5"], &fields[..]].concat());
+    // The balancer has appended the last; what stands before it is the client's own claim.
+    assert_eq!(believed["remote_ip"], "203.0.113.7");
+    assert_eq!(believed["ssl"], true);
+    assert_eq!(believed["here"], format!("https://{}/seen", proxy.host()));
+    // Another address beside it is nobody's balancer.
+    let stranger = seen(&proxy, &[&["--interface", "127.0.0.6"], &fields[..]].concat());
+    assert_eq!((&stranger["remote_ip"], &stranger["ssl"]), (&"127.0.0.6".into(), &false.into()));
+}
+
+#[test]
 fn uploads_arrive_unchanged_in_either_framing() {
     let proxy = stack().proxy();
     let folder = WorkFolder::new();

@@ -119,6 +119,7 @@ impl RouteBuilder {
                 *time = given;
             }
         }
+        limits.retry_timeouts = self.retry_timeouts.unwrap_or(limits.retry_timeouts);
         limits.max_body_bytes = self.max_body_bytes.or(limits.max_body_bytes);
         limits
     }

@@ -32,6 +32,7 @@ pub struct RouteBuilder {
     pub(super) read_timeout: Option<Duration>,
     pub(super) client_body_timeout: Option<Duration>,
     pub(super) tunnel_idle_timeout: Option<Duration>,
+    pub(super) retry_timeouts: Option<bool>,
     pub(super) max_body_bytes: Option<u64>,
 }
 
@@ -65,6 +66,7 @@ impl RouteBuilder {
             read_timeout: None,
             client_body_timeout: None,
             tunnel_idle_timeout: None,
+            retry_timeouts: None,
             max_body_bytes: None,
         }
     }
@@ -213,6 +215,12 @@ impl RouteBuilder {
     /// See [`RouteLimits::tunnel_idle_timeout`]; from a millisecond to a year.
     pub fn tunnel_idle_timeout(mut self, time: Duration) -> Self {
         self.tunnel_idle_timeout = Some(time);
+        self
+    }
+
+    /// See [`RouteLimits::retry_timeouts`].
+    pub fn retry_timeouts(mut self, on: bool) -> Self {
+        self.retry_timeouts = Some(on);
         self
     }
 

@@ -111,6 +111,9 @@ fn limits(keys: &mut Keys<'_>, server: &ServerSettings, report: &mut Report) -> 
             *time = seconds;
         }
     }
+    if let Some(on) = keys.take("retry_timeouts").and_then(|raw| raw.boolean(report)) {
+        limits.retry_timeouts = on;
+    }
     if let Some(raw) = keys.take("max_body_bytes") {
         limits.max_body_bytes = raw.integer(0..=u64::MAX, report).or(limits.max_body_bytes);
     }

@@ -61,6 +61,7 @@ pub(super) fn server(
         server.admin_token = raw.name_text(report).map(|token| AdminToken::new(&token));
     }
     times(&mut section, &mut server, report);
+    flag(&mut section, "retry_timeouts", &mut server.retry_timeouts, report);
     if let Some(raw) = section.take("max_body_bytes") {
         server.max_body_bytes = raw.integer(0..=u64::MAX, report);
     }

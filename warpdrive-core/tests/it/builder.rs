@@ -73,6 +73,7 @@ fn what_is_written_is_what_the_model_holds() {
                 .connect_timeout(Duration::from_millis(1))
                 .client_body_timeout(Duration::from_secs(2))
                 .tunnel_idle_timeout(Duration::from_secs(3))
+                .retry_timeouts(false)
                 .max_body_bytes(0),
         )
         .settings(settings)
@@ -90,6 +91,7 @@ fn what_is_written_is_what_the_model_holds() {
     assert!(!route.rewrite_location && route.rewrite_cookie_paths && route.require_auth);
     assert_eq!(route.limits.connect_timeout, Duration::from_millis(1));
     assert_eq!(route.limits.read_timeout, Duration::from_secs(60));
+    assert!(!route.limits.retry_timeouts);
     assert_eq!(route.limits.max_body_bytes, Some(0));
 }
 
@@ -118,6 +120,7 @@ struct Written {
     answer: Vec<(&'static str, &'static str)>,
     read_secs: Option<f64>,
     keep_location: bool,
+    retry_timeouts: Option<bool>,
 }
 
 impl Written {
@@ -154,6 +157,7 @@ impl Written {
             key(name, Some(format!("[{}]", fields.join(", "))));
         }
         key("read_timeout_secs", self.read_secs.map(|seconds| format!("{seconds:?}")));
+        key("retry_timeouts", self.retry_timeouts.map(|on| on.to_string()));
         key("rewrite_location", Some(self.keep_location.to_string()));
         text
     }
@@ -191,6 +195,7 @@ impl Written {
         }
         route = self.add.iter().fold(route, |route, (name, value)| route.add_header(*name, *value));
         route = self.answer.iter().fold(route, |route, (name, value)| route.response_header(*name, *value));
+        route = self.retry_timeouts.into_iter().fold(route, RouteBuilder::retry_timeouts);
         self.read_secs.into_iter().fold(route, |route, time| route.read_timeout(Duration::from_secs_f64(time)))
     }
 }
@@ -240,11 +245,12 @@ fn written() -> impl Strategy<Value = Written> {
                 prop_oneof![20 => select(&[0.5, 1.0, 31_536_000.0][..]), 1 => select(&[0.0, 4e7][..])],
             ),
             any::<bool>(),
+            any::<Option<bool>>(),
         ),
     )
         .prop_map(|(conditions, actions)| {
             let (upstream, name, hosts, (prefix, exact, regex), methods, headers) = conditions;
-            let (strip, rewrite, auth, add, answer, read_secs, keep_location) = actions;
+            let (strip, rewrite, auth, add, answer, read_secs, keep_location, retry_timeouts) = actions;
             let paths = [prefix, exact, regex];
             Written {
                 upstream,
@@ -260,6 +266,7 @@ fn written() -> impl Strategy<Value = Written> {
                 answer,
                 read_secs,
                 keep_location,
+                retry_timeouts,
             }
         })
 }

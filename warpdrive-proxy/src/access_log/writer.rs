@@ -3,14 +3,13 @@
 use std::cell::{Cell, RefCell};
 use std::fs::File;
 use std::io::{self, Write};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::thread::JoinHandle;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, channel, sync_channel};
 
 use tokio::sync::Notify;
 
 use super::Record;
 use crate::limited::Limited;
-use crate::limits::{LOG_DELAY, LOG_UNIT_BYTES, LOG_UNITS};
+use crate::limits::{LOG_DELAY, LOG_FAREWELL, LOG_UNIT_BYTES, LOG_UNITS};
 
 /// Where access-log lines go.
 #[derive(Debug, Default)]
@@ -39,7 +38,8 @@ pub(crate) struct LogUnits {
 #[derive(Debug)]
 pub(crate) struct LogThread {
     sender: Option<SyncSender<LogUnits>>,
-    thread: Option<JoinHandle<()>>,
+    /// Disconnected when the thread has ended.
+    ended: Option<Receiver<()>>,
 }
 
 impl LogThread {
@@ -50,12 +50,15 @@ impl LogThread {
     /// When the system has no thread left.
     pub(crate) fn start(log: AccessLog) -> io::Result<Self> {
         if matches!(log, AccessLog::Off) {
-            return Ok(LogThread { sender: None, thread: None });
+            return Ok(LogThread { sender: None, ended: None });
         }
         let (sender, receiver) = sync_channel(LOG_UNITS);
-        let thread =
-            std::thread::Builder::new().name("warpdrive-log".to_owned()).spawn(move || write_all(log, &receiver))?;
-        Ok(LogThread { sender: Some(sender), thread: Some(thread) })
+        let (ending, ended) = channel::<()>();
+        std::thread::Builder::new().name("warpdrive-log".to_owned()).spawn(move || {
+            write_all(log, &receiver);
+            drop(ending);
+        })?;
+        Ok(LogThread { sender: Some(sender), ended: Some(ended) })
     }
 
     /// Where a worker sends its lines.
@@ -63,12 +66,14 @@ impl LogThread {
         self.sender.clone()
     }
 
-    /// Waits until everything is written. The workers must have ended before.
+    /// Waits until everything is written, but not for ever: a reader that has stopped must not
+    /// keep the process. The workers must have ended before.
     pub(crate) fn finish(mut self) {
         self.sender = None;
-        if let Some(thread) = self.thread.take() {
-            // It cannot panic; if it did, there is no log to write that to.
-            let _ = thread.join();
+        if let Some(ended) = self.ended.take()
+            && ended.recv_timeout(LOG_FAREWELL) == Err(RecvTimeoutError::Timeout)
+        {
+            tracing::warn!("the last access-log lines were lost: whoever reads them has stopped");
         }
     }
 }

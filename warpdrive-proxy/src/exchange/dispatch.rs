@@ -120,7 +120,7 @@ impl Exchange {
                         return Err(failure.into());
                     }
                     let copy = kept.then(|| client.kept.borrow_mut().take()).flatten();
-                    request = self.recover(lost, &mut search, &link, copy)?;
+                    request = self.recover(lost, &mut search, &link, copy, decision)?;
                 }
             }
         }
@@ -200,6 +200,7 @@ impl Exchange {
         search: &mut Search<'_>,
         link: &Link,
         copy: Option<Request<Upload>>,
+        decision: &Decision,
     ) -> Result<Request<Upload>, Failure> {
         match lost {
             Lost::Unsent(request) => {
@@ -214,7 +215,8 @@ impl Exchange {
             Lost::Unanswered if link.is_reused() || search.has_another() => self.resend(search, copy, closed()),
             Lost::Unanswered => Err(closed()),
             Lost::FirstByteTimeout => {
-                let copy = copy.filter(|copy| search.has_another() && is_plain_read(copy));
+                let copy =
+                    copy.filter(|copy| decision.limits.retry_timeouts && search.has_another() && is_plain_read(copy));
                 self.resend(search, copy, first_byte_timeout())
             }
             Lost::Broken => Err(closed()),

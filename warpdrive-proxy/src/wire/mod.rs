@@ -253,6 +253,8 @@ impl Wire {
                 let since = *self.blocked_since.get_or_insert_with(Instant::now);
                 ready!(self.alarm.poll(cx, since + self.times.write));
                 self.state.set_fault(Fault::WriteTimeout);
+                // An ordinary close would leave megabytes with the kernel, for a client that takes none.
+                self.state.cut_hard();
                 Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
             }
         }

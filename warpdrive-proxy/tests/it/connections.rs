@@ -28,6 +28,31 @@ fn beyond_max_connections_accepting_pauses_until_one_ends() {
     assert_eq!(fifth.answer().status(), 200);
 }
 
+/// The first accepted connection of each worker was counted after all of them had looked, once.
+#[test]
+fn many_workers_together_never_exceed_max_connections() {
+    const MOST: usize = 5;
+    let instance = Instance::echo();
+    let server = format!("max_connections = {MOST}\nworker_threads = 4");
+    let proxy = Running::before(&[instance.address], &server, "");
+    let mut waiting: Vec<_> = (0..60).map(|_| proxy.connect()).collect();
+    for client in &mut waiting {
+        client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    }
+    let mut answered = Vec::new();
+    for number in 0..4 {
+        // Whoever has an answer keeps the connection, so this many are answered and no more.
+        eventually("the free places are taken", || {
+            answered.extend(waiting.extract_if(.., |client| client.has_bytes_within(Duration::from_millis(1))));
+            answered.len() >= MOST
+        });
+        assert!(!waiting.iter_mut().any(|client| client.has_bytes_within(Duration::from_millis(5))));
+        assert_eq!(answered.len(), MOST);
+        assert_eq!(instance.heads().len(), MOST + number * 3);
+        answered.truncate(MOST - 3);
+    }
+}
+
 #[test]
 fn two_hundred_clients_at_once_are_all_served() {
     let instance = Instance::echo();

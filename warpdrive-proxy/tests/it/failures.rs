@@ -99,6 +99,29 @@ fn an_instance_that_does_not_answer_in_time_is_left_for_another_by_a_plain_read(
     assert!(statuses.contains(&504) && statuses.contains(&200), "{statuses:?}");
 }
 
+/// The server's choice, and a route's own in either direction.
+#[test]
+fn without_retry_timeouts_a_plain_read_is_504_at_the_first_instance() {
+    let cases = [
+        ("retry_timeouts = false", "", 504),
+        ("", "retry_timeouts = false", 504),
+        ("retry_timeouts = false", "retry_timeouts = true", 200),
+    ];
+    for (server, route, wanted) in cases {
+        let silent = Instance::start(|peer, notes| {
+            notes.request(peer);
+            peer.rest();
+        });
+        let instance = Instance::echo();
+        let server = format!("read_timeout_secs = 0.3\n{server}");
+        let proxy = Running::before(&[silent.address, instance.address], &server, route);
+        let mut statuses = [proxy.get("/").status(), proxy.get("/").status()];
+        statuses.sort_unstable();
+        assert_eq!(statuses, [200, wanted], "{server} {route}");
+        assert_eq!(silent.heads().len(), 1);
+    }
+}
+
 #[test]
 fn retries_are_held_to_the_budget() {
     let dying = Instance::start(|peer, notes| {

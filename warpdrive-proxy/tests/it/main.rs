@@ -13,12 +13,14 @@ mod support;
 
 mod balancing;
 mod bodies;
+mod bounds;
 mod connections;
 mod failures;
 mod forwarding;
 mod letter;
 mod lifecycle;
 mod log;
+mod pressure;
 mod semantics;
 mod timeouts;
 mod trailers;

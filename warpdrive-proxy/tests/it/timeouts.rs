@@ -81,7 +81,8 @@ fn an_upstream_that_does_not_answer_is_504() {
     assert_eq!(answer.status(), 504);
     assert_eq!(answer.field("x-warpdrive-error"), Some("upstream_first_byte_timeout"));
     assert!(began.elapsed() >= Duration::from_millis(300));
-    assert_eq!(value(&proxy.line(), "status"), "504");
+    let line = proxy.line();
+    assert_eq!((value(&line, "status"), value(&line, "reason")), ("504", "upstream_first_byte_timeout"));
 }
 
 #[test]
@@ -106,7 +107,7 @@ fn an_upstream_that_stops_reading_is_504_with_its_own_reason() {
         // Reads nothing more, and keeps its end open.
         let _ = hold.lock().unwrap().recv();
     });
-    let proxy = Running::before(&[instance.address], "", "read_timeout_secs = 0.4");
+    let mut proxy = Running::before(&[instance.address], "", "read_timeout_secs = 0.4");
     let mut client = proxy.connect();
     client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000000\r\n\r\n");
     let began = Instant::now();
@@ -121,6 +122,7 @@ fn an_upstream_that_stops_reading_is_504_with_its_own_reason() {
     // The proxy holds nothing of it any longer: the client is let go although it still sends.
     sender.join().unwrap();
     assert!(began.elapsed() < crate::support::PATIENCE / 2);
+    assert_eq!(value(&proxy.line(), "reason"), "upstream_stopped_reading");
     drop(release);
 }
 
@@ -168,7 +170,8 @@ fn an_instance_that_takes_no_connection_is_504_or_passed_over() {
     let answer = proxy.get("/");
     assert_eq!(answer.status(), 504);
     assert_eq!(answer.field("x-warpdrive-error"), Some("upstream_connect_timeout"));
-    assert_eq!(value(&proxy.line(), "attempts"), "1");
+    let line = proxy.line();
+    assert_eq!((value(&line, "attempts"), value(&line, "reason")), ("1", "upstream_connect_timeout"));
     let good = Instance::echo();
     let route = "connect_timeout_secs = 0.3";
     let proxy = Running::before(&[address, good.address], "", route);
