@@ -61,3 +61,17 @@ pub const MAX_REQUEST_ID_BYTES: usize = 128;
 
 /// The most entries of a trusted peer's `X-Forwarded-For` that are read, from the right.
 pub const MAX_FORWARDED_FOR_ENTRIES: usize = 64;
+
+/// The largest weight of an instance.
+pub const MAX_WEIGHT: u16 = 1_000;
+
+/// The most turns of one round of weighted instances. Above it weights are scaled down; the list is
+/// worked out anew, at a step for each turn and instance, when an instance comes or goes.
+pub const MAX_SEQUENCE: usize = 4_096;
+
+/// The groups into which `ip_hash` puts clients; each has one home. It never changes, or every
+/// client would move. 32 KiB for each upstream that uses it.
+pub const HASH_SLOTS: usize = 16_384;
+
+/// The most requests that may wait for a place at the instances of one upstream.
+pub const MAX_QUEUE: usize = 100_000;

@@ -4,6 +4,8 @@
 //! Both refuse what a [`crate::Router`] could not serve, so a model always compiles unless it is
 //! larger than [`crate::limits`] allow.
 
+mod balancing;
+
 use std::fmt;
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
@@ -11,6 +13,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Method, StatusCode};
+
+pub use balancing::{QueueSettings, SameSite, StickyCookie, Strategy};
 
 pub use crate::auth::AdminToken;
 pub use crate::client::{NetworkError, TrustedProxies};
@@ -263,14 +267,60 @@ pub struct Upstream {
     pub health: Option<HealthCheck>,
     /// The process that serves it. Parsed, not active yet.
     pub process: Option<ProcessSettings>,
+    /// `keepalive`: whether connections are kept for further requests.
+    pub keepalive: bool,
+    /// What happens where every instance has all the requests that it may have.
+    pub queue: QueueSettings,
 }
 
-/// One place where an upstream listens.
+impl Upstream {
+    /// An upstream with defaults for all but its name and instances.
+    pub(crate) fn new(name: String, instances: Vec<Instance>) -> Self {
+        Upstream {
+            name,
+            instances,
+            strategy: Strategy::default(),
+            health: None,
+            process: None,
+            keepalive: true,
+            queue: QueueSettings::default(),
+        }
+    }
+}
+
+/// One place where an upstream listens, and how much of the work it gets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Instance {
     /// Where to connect.
     pub address: Address,
+    /// Its share beside the others', from 1 to [`crate::limits::MAX_WEIGHT`].
+    pub weight: u16,
+    /// Gets requests only where no other instance can.
+    pub backup: bool,
+    /// The most requests and tunnels that it has at once.
+    pub max_connections: Option<NonZeroUsize>,
+}
+
+impl From<Address> for Instance {
+    /// An instance of weight 1, no backup, without a limit.
+    fn from(address: Address) -> Self {
+        Instance { address, weight: 1, backup: false, max_connections: None }
+    }
+}
+
+impl Instance {
+    /// The same with another weight, from 1 to [`crate::limits::MAX_WEIGHT`].
+    #[must_use]
+    pub fn with_weight(self, weight: u16) -> Self {
+        Instance { weight, ..self }
+    }
+
+    /// The same as a backup.
+    #[must_use]
+    pub fn as_backup(self) -> Self {
+        Instance { backup: true, ..self }
+    }
 }
 
 /// Where an instance listens.
@@ -308,21 +358,6 @@ impl fmt::Display for Address {
             Address::Unix(path) => write!(f, "unix:{}", path.display()),
         }
     }
-}
-
-/// How an instance of an upstream is chosen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub enum Strategy {
-    /// Each in turn.
-    #[default]
-    RoundRobin,
-    /// The one with the fewest requests in flight; in turn where several have.
-    LeastConn,
-    /// By chance.
-    Random,
-    /// By the client's address, IPv6 by its /64: a client keeps its instance while that is there.
-    IpHash,
 }
 
 /// `[upstreams.NAME.health]`.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use warpdrive_core::balance::Balancer;
 use warpdrive_core::model::ServerSettings;
 use warpdrive_core::{CompileError, Model, Router};
 
@@ -22,6 +23,8 @@ pub(crate) struct SnapshotUpstream {
     pub(crate) name: Arc<str>,
     pub(crate) state: Arc<UpstreamState>,
     pub(crate) instances: Vec<Arc<InstanceState>>,
+    /// Made once; workers share what is large of it.
+    pub(crate) balancer: Balancer,
 }
 
 /// The snapshot in use. Written by [`crate::Proxy::replace`] alone.
@@ -41,13 +44,15 @@ impl Snapshot {
             .iter()
             .map(|upstream| {
                 let name: Arc<str> = upstream.name.as_str().into();
+                let state = registry.upstream(&name);
                 SnapshotUpstream {
-                    state: registry.upstream(&name),
+                    balancer: Balancer::new(upstream),
                     instances: upstream
                         .instances
                         .iter()
-                        .map(|instance| registry.instance(&name, &instance.address))
+                        .map(|instance| registry.instance(&name, &state, &instance.address))
                         .collect(),
+                    state,
                     name,
                 }
             })

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::num::NonZeroUsize;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -9,11 +10,11 @@ use arc_swap::Cache;
 use hyper::server::conn::http1;
 use warpdrive_core::RetryBudget;
 use warpdrive_core::balance::Balancer;
-use warpdrive_core::model::LogFormat;
+use warpdrive_core::model::{LogFormat, QueueSettings, StickyCookie, Strategy};
 
 use crate::limits::{CLIENT_BUFFER_BYTES, FREE_HEADER_FIELDS, HEAD_BYTES};
 use crate::snapshot::{Live, Snapshot};
-use crate::upstream::{InstanceState, Pool, UpstreamState};
+use crate::upstream::{InstanceState, Lease, Pool, UpstreamState};
 use crate::wire::WireTimes;
 
 /// A snapshot and the pools of its instances. An exchange holds it until the response head, never
@@ -36,7 +37,14 @@ pub(crate) struct ViewUpstream {
     pub(crate) state: Arc<UpstreamState>,
     /// One for each instance, in the model's order.
     pub(crate) pools: Vec<Rc<Pool>>,
-    pub(crate) balancer: Balancer,
+    /// This worker's own, told every [`crate::limits::SWEEP`] which instances are available.
+    pub(crate) balancer: RefCell<Balancer>,
+    /// The `max_connections` of each instance.
+    limits: Box<[Option<NonZeroUsize>]>,
+    pub(crate) queue: QueueSettings,
+    pub(crate) keepalive: bool,
+    /// Only with `sticky_cookie`.
+    pub(crate) cookie: Option<StickyCookie>,
     /// This worker's own: no other is asked for each request.
     pub(crate) retries: RefCell<RetryBudget>,
 }
@@ -93,10 +101,21 @@ impl View {
                             .clone()
                     })
                     .collect(),
-                balancer: Balancer::new(model),
+                balancer: RefCell::new(upstream.balancer.clone()),
+                limits: model.instances.iter().map(|instance| instance.max_connections).collect(),
+                queue: model.queue,
+                keepalive: model.keepalive,
+                cookie: match &model.strategy {
+                    Strategy::StickyCookie(cookie) => Some(cookie.clone()),
+                    _ => None,
+                },
                 retries: RefCell::default(),
             })
-            .collect();
+            .collect::<Vec<ViewUpstream>>();
+        for upstream in &upstreams {
+            upstream.pools.iter().for_each(|pool| pool.set_keepalive(upstream.keepalive));
+            upstream.see_who_is_available();
+        }
         let server = snapshot.server();
         View {
             generation: before.map_or(0, |view| view.generation + 1),
@@ -113,13 +132,51 @@ impl View {
         }
     }
 
-    /// Closes idle upstream connections that are too old.
+    /// Closes idle upstream connections that are too old, and finds out which instances have come
+    /// and gone.
     pub(crate) fn sweep(&self) {
         for upstream in &self.upstreams {
+            upstream.see_who_is_available();
+            upstream.state.queue.look_again();
             for pool in &upstream.pools {
                 pool.sweep();
             }
         }
+    }
+}
+
+impl ViewUpstream {
+    /// Whether an instance may get requests at all.
+    pub(crate) fn is_available(&self, place: usize) -> bool {
+        self.pools.get(place).is_some_and(|pool| pool.instance().is_available())
+    }
+
+    /// Requests and tunnels that an instance is working on, for all workers.
+    pub(crate) fn in_flight(&self, place: usize) -> usize {
+        self.pools.get(place).map_or(0, |pool| pool.instance().in_flight())
+    }
+
+    /// Whether an instance may have one more now. Only [`ViewUpstream::lease`] makes sure of it.
+    pub(crate) fn has_room(&self, place: usize) -> bool {
+        self.limit(place).is_none_or(|limit| self.in_flight(place) < limit.get())
+    }
+
+    /// Makes sure that a lease that ends unseen from here on wakes whoever has joined the queue.
+    pub(crate) fn settle(&self) {
+        self.pools.iter().for_each(|pool| pool.instance().settle());
+    }
+
+    /// A lease on an instance, unless it has all that it may have.
+    pub(crate) fn lease(&self, place: usize) -> Option<Lease> {
+        Lease::take(self.pools.get(place)?, self.limit(place))
+    }
+
+    fn limit(&self, place: usize) -> Option<NonZeroUsize> {
+        self.limits.get(place).copied().flatten()
+    }
+
+    fn see_who_is_available(&self) {
+        self.balancer.borrow_mut().set_available(|place| self.is_available(place));
     }
 }
 

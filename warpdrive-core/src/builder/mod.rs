@@ -43,7 +43,7 @@ use crate::model::{Address, Instance, Model, Settings, Strategy, Upstream, Upstr
 #[must_use = "a builder does nothing until `build` is called"]
 pub struct ModelBuilder {
     settings: Settings,
-    upstreams: Vec<(String, Vec<Address>)>,
+    upstreams: Vec<(String, Strategy, Vec<Instance>)>,
     routes: Vec<RouteBuilder>,
 }
 
@@ -64,8 +64,19 @@ impl ModelBuilder {
 
     /// Adds an upstream: a name that no other one has, and the addresses of its instances, from 1
     /// to [`MAX_INSTANCES`].
-    pub fn upstream(mut self, name: impl Into<String>, instances: impl IntoIterator<Item = Address>) -> Self {
-        self.upstreams.push((name.into(), instances.into_iter().collect()));
+    pub fn upstream(self, name: impl Into<String>, instances: impl IntoIterator<Item = Address>) -> Self {
+        self.balanced(name, Strategy::default(), instances.into_iter().map(Instance::from))
+    }
+
+    /// The same with any [`Strategy`], and with instances of which each has a weight or is a backup:
+    /// for a [`Balancer`](crate::balance::Balancer).
+    pub fn balanced(
+        mut self,
+        name: impl Into<String>,
+        strategy: Strategy,
+        instances: impl IntoIterator<Item = Instance>,
+    ) -> Self {
+        self.upstreams.push((name.into(), strategy, instances.into_iter().collect()));
         self
     }
 
@@ -111,19 +122,19 @@ struct Upstreams {
 }
 
 impl Upstreams {
-    fn read(given: Vec<(String, Vec<Address>)>, mistakes: &mut Mistakes) -> Self {
+    fn read(given: Vec<(String, Strategy, Vec<Instance>)>, mistakes: &mut Mistakes) -> Self {
         let mut upstreams = Upstreams::default();
         if let Err(mistake) = rules::count(given.len(), MAX_UPSTREAMS, "upstreams") {
             mistakes.add(None, "upstreams".to_owned(), mistake);
             return upstreams;
         }
-        for (name, addresses) in given {
-            upstreams.add(name, addresses, mistakes);
+        for (name, strategy, instances) in given {
+            upstreams.add(name, strategy, instances, mistakes);
         }
         upstreams
     }
 
-    fn add(&mut self, name: String, addresses: Vec<Address>, mistakes: &mut Mistakes) {
+    fn add(&mut self, name: String, strategy: Strategy, instances: Vec<Instance>, mistakes: &mut Mistakes) {
         let before = mistakes.len();
         let key = format!("upstreams.{name}");
         if name.is_empty() {
@@ -133,18 +144,17 @@ impl Upstreams {
         if self.by_name.contains_key(&name) {
             mistakes.add(None, key.clone(), rules::named_twice(&name));
         }
-        let instances = instances(&key, addresses, mistakes);
+        let instances = checked_all(&key, instances, mistakes);
+        if let Strategy::StickyCookie(cookie) = &strategy
+            && let Err(mistake) = rules::cookie_name(&cookie.name)
+        {
+            mistakes.add(None, format!("{key}.sticky_cookie.name"), mistake);
+        }
         let sound = mistakes.len() == before;
         let id = UpstreamId(self.list.len() as u32);
         self.by_name.entry(name.clone()).or_insert(sound.then_some(id));
         if sound {
-            self.list.push(Upstream {
-                name: name.clone(),
-                instances,
-                strategy: Strategy::RoundRobin,
-                health: None,
-                process: None,
-            });
+            self.list.push(Upstream { strategy, ..Upstream::new(name.clone(), instances) });
         }
         self.names.push(name);
     }
@@ -159,22 +169,27 @@ impl Upstreams {
     }
 }
 
-fn instances(key: &str, addresses: Vec<Address>, mistakes: &mut Mistakes) -> Vec<Instance> {
-    if addresses.is_empty() {
+fn checked_all(key: &str, given: Vec<Instance>, mistakes: &mut Mistakes) -> Vec<Instance> {
+    if given.is_empty() {
         mistakes.add(None, key.to_owned(), rules::no_instance());
+    } else if given.iter().all(|instance| instance.backup) {
+        mistakes.add(None, key.to_owned(), rules::only_backups());
     }
-    if let Err(mistake) = rules::count(addresses.len(), MAX_INSTANCES, "instances") {
+    if let Err(mistake) = rules::count(given.len(), MAX_INSTANCES, "instances") {
         mistakes.add(None, key.to_owned(), mistake);
         return Vec::new();
     }
     let mut seen = HashSet::new();
-    let mut instances = Vec::with_capacity(addresses.len());
-    for address in addresses {
-        let Some(address) = checked(key, address, mistakes) else { continue };
+    let mut instances = Vec::with_capacity(given.len());
+    for instance in given {
+        if let Err(mistake) = rules::whole_number(Some(u64::from(instance.weight)), &rules::WEIGHTS) {
+            mistakes.add(None, format!("{key}.weight"), mistake);
+        }
+        let Some(address) = checked(key, instance.address.clone(), mistakes) else { continue };
         if !seen.insert(address.clone()) {
             mistakes.add(None, key.to_owned(), rules::listens_twice(&address));
         }
-        instances.push(Instance { address });
+        instances.push(Instance { address, ..instance });
     }
     instances
 }

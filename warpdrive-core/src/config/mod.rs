@@ -1,7 +1,9 @@
 //! From configuration text and environment to a [`Model`]: every mistake at once.
 
+mod balancing;
 mod diagnostic;
 mod findings;
+mod instances;
 mod listeners;
 mod process;
 mod reader;
@@ -23,9 +25,7 @@ use reader::{Environment, Keys, Raw};
 use upstreams::Upstreams;
 
 use crate::limits::MAX_CONFIG_BYTES;
-use crate::model::{
-    Address, Instance, Model, PathAction, Route, RouteLimits, ServerSettings, Settings, Strategy, Upstream,
-};
+use crate::model::{Address, Instance, Model, PathAction, Route, RouteLimits, ServerSettings, Settings, Upstream};
 use crate::pattern::PathRule;
 
 /// What a configuration is read from. Core never asks the system itself.
@@ -229,13 +229,7 @@ fn without_routes(upstreams: &Upstreams, server: &ServerSettings, routes: &mut V
 }
 
 fn single(address: Address) -> Upstream {
-    Upstream {
-        name: "default".to_owned(),
-        instances: vec![Instance { address }],
-        strategy: Strategy::RoundRobin,
-        health: None,
-        process: None,
-    }
+    Upstream::new("default".to_owned(), vec![Instance::from(address)])
 }
 
 fn everything_to(upstream: crate::model::UpstreamId, server: &ServerSettings) -> Route {

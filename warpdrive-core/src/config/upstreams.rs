@@ -8,9 +8,9 @@ use std::time::Duration;
 use super::diagnostic::{Code, Place, Report};
 use super::findings::UpstreamPlaces;
 use super::reader::{Environment, Keys, Raw};
-use super::{inactive, process, rules};
-use crate::limits::{MAX_INSTANCES, MAX_UPSTREAMS};
-use crate::model::{Address, HealthCheck, Instance, Strategy, Upstream, UpstreamId};
+use super::{balancing, inactive, instances, process, rules};
+use crate::limits::MAX_UPSTREAMS;
+use crate::model::{Address, HealthCheck, Instance, Upstream, UpstreamId};
 use crate::pattern;
 
 /// The upstreams of the file, by name.
@@ -82,7 +82,12 @@ fn upstream(
     report: &mut Report,
 ) -> Option<(Upstream, UpstreamPlaces)> {
     let own = address(&mut keys, report);
-    let strategy = keys.take("strategy").and_then(|raw| strategy(&raw, report)).unwrap_or_default();
+    let strategy = balancing::strategy(name, &mut keys, report);
+    let keepalive = balancing::keepalive(&mut keys, report);
+    let queue = balancing::queue(&mut keys, report);
+    let limit = keys.take("max_connections");
+    let max_connections = limit.as_ref().and_then(|raw| instances::max_connections(raw, report));
+    let alone = |address: Address| Instance { max_connections, ..address.into() };
     let listed = keys.take("instances");
     let health = keys.take("health").and_then(|raw| health(&raw, report));
     let (process, process_places) = keys.take("process").and_then(|raw| process::read(&raw, report)).unzip();
@@ -99,14 +104,19 @@ fn upstream(
             drop(address);
             None
         }
-        (Own::Address(address, at), None) => Some((vec![Instance { address }], vec![Place::File(at)])),
-        (Own::Absent, Some(raw)) => instances(raw, report),
+        (Own::Address(address, at), None) => Some((vec![alone(address)], vec![Place::File(at)])),
+        (Own::Absent, Some(raw)) => {
+            if let Some(limit) = &limit {
+                report
+                    .add(Code::ConflictingKeys, limit.place(), format!("`{}` stands beside `instances`", limit.name))
+                    .help("give each of `[[upstreams.NAME.instances]]` its own `max_connections`");
+            }
+            instances::read(raw, report)
+        }
         (Own::Absent, None) => None,
     };
     let instances = match (given, instances) {
-        (Some((address, variable)), _) => {
-            Some((vec![Instance { address: address.clone() }], vec![Place::Variable(variable.clone())]))
-        }
+        (Some((address, variable)), _) => Some((vec![alone(address.clone())], vec![Place::Variable(variable.clone())])),
         (None, Some(instances)) => Some(instances),
         (None, None) => {
             if listed.is_none() && !mistaken {
@@ -120,17 +130,22 @@ fn upstream(
     keys.finish(report);
     let (instances, addresses) = instances?;
     let places = UpstreamPlaces { name: span, addresses, process: process_places };
-    Some((Upstream { name: name.to_owned(), instances, strategy, health, process }, places))
+    let (strategy, keepalive, queue) = (strategy?, keepalive?, queue?);
+    Some((
+        Upstream { strategy, health, process, keepalive, queue, ..Upstream::new(name.to_owned(), instances) },
+        places,
+    ))
 }
 
-enum Own {
+/// The address in a table, if any.
+pub(super) enum Own {
     Absent,
     Mistaken,
     Address(Address, Range<usize>),
 }
 
 /// Reads `socket`, or `host` and `port`.
-fn address(keys: &mut Keys<'_>, report: &mut Report) -> Own {
+pub(super) fn address(keys: &mut Keys<'_>, report: &mut Report) -> Own {
     let socket = keys.take("socket");
     let host = keys.take("host");
     let port = keys.take("port");
@@ -184,62 +199,6 @@ pub(super) fn socket_path(raw: &Raw<'_>, report: &mut Report) -> Option<PathBuf>
     let path = PathBuf::from(raw.text(report)?);
     raw.checked(rules::socket_path(&path), report)?;
     Some(path)
-}
-
-fn instances(raw: &Raw<'_>, report: &mut Report) -> Option<(Vec<Instance>, Vec<Place>)> {
-    let items = raw.array(report)?;
-    if items.is_empty() {
-        return raw.checked(Err(rules::no_instance()), report);
-    }
-    raw.checked(rules::count(items.len(), MAX_INSTANCES, "instances"), report)?;
-    let mut seen: HashMap<Address, Range<usize>> = HashMap::new();
-    let mut instances = Vec::with_capacity(items.len());
-    let mut places = Vec::with_capacity(items.len());
-    let mut sound = true;
-    for (number, item) in items.iter().enumerate() {
-        let Some(mut keys) = Raw::file(format!("{}[{number}]", raw.name), item).table(report) else {
-            sound = false;
-            continue;
-        };
-        match address(&mut keys, report) {
-            Own::Address(address, span) => {
-                if let Some(first) = seen.get(&address) {
-                    let mistake = rules::listens_twice(&address);
-                    let diagnostic = report.add(mistake.code, Place::File(span.clone()), mistake.problem);
-                    diagnostic.related(first.clone(), "the first one").help = mistake.help;
-                    sound = false;
-                } else {
-                    seen.insert(address.clone(), span.clone());
-                }
-                places.push(Place::File(span));
-                instances.push(Instance { address });
-            }
-            Own::Absent => {
-                report
-                    .add(Code::MissingKey, Place::File(item.span()), format!("`{}` has no address", keys.name))
-                    .help("give it `socket`, or `host` and `port`");
-                sound = false;
-            }
-            Own::Mistaken => sound = false,
-        }
-        keys.finish(report);
-    }
-    sound.then_some((instances, places))
-}
-
-fn strategy(raw: &Raw<'_>, report: &mut Report) -> Option<Strategy> {
-    let text = raw.text(report)?;
-    match text.as_str() {
-        "round_robin" => Some(Strategy::RoundRobin),
-        "least_conn" => Some(Strategy::LeastConn),
-        "random" => Some(Strategy::Random),
-        "ip_hash" => Some(Strategy::IpHash),
-        other => raw.bad(
-            &format!("there is no strategy `{other}`"),
-            "choose round_robin, least_conn, random or ip_hash",
-            report,
-        ),
-    }
 }
 
 fn health(raw: &Raw<'_>, report: &mut Report) -> Option<HealthCheck> {

@@ -6,8 +6,37 @@ use http::{Method, StatusCode};
 use proptest::prelude::*;
 use proptest::sample::select;
 use warpdrive_core::config::{Code, Source, load};
-use warpdrive_core::model::{Address, AdminToken, PathAction, Route, Settings};
+use warpdrive_core::model::{
+    Address, AdminToken, Instance, PathAction, Route, Settings, StickyCookie, Strategy as Balancing,
+};
 use warpdrive_core::{Fields, Model, RequestView, RouteBuilder, Router, Scratch};
+
+#[test]
+fn a_balanced_upstream_keeps_the_rules_of_a_file() {
+    let at = |port: u16| Instance::from(Address::tcp("127.0.0.1", port));
+    let mut cookie = StickyCookie::of("app");
+    let model = Model::builder()
+        .balanced("app", Balancing::StickyCookie(cookie.clone()), [at(1).with_weight(5), at(2).as_backup()])
+        .build()
+        .unwrap();
+    let app = &model.upstreams()[0];
+    assert_eq!(app.strategy, Balancing::StickyCookie(cookie.clone()));
+    assert_eq!((app.instances[0].weight, app.instances[1].backup), (5, true));
+    cookie.name = "a b".to_owned();
+    let errors = Model::builder()
+        .balanced("spares", Balancing::PowerOfTwo, [at(1).as_backup(), at(2).as_backup().with_weight(0)])
+        .balanced("cookie", Balancing::StickyCookie(cookie), [at(1)])
+        .build()
+        .unwrap_err();
+    assert_eq!(
+        errors.to_string(),
+        "upstreams.spares: error[bad-value]: every instance is a backup; \
+         help: leave `backup` out for those that serve every day\n\
+         upstreams.spares.weight: error[bad-value]: is out of range; help: give a whole number from 1 to 1000\n\
+         upstreams.cookie.sticky_cookie.name: error[bad-value]: `a b` is no name of a cookie; \
+         help: use letters, digits, `-` and `_`"
+    );
+}
 
 #[test]
 fn every_mistake_at_once_with_route_and_key() {

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 
 use warpdrive_core::Router;
 use warpdrive_core::config::{Code, ConfigErrors, Diagnostic, Loaded, Severity, Source, load};
+use warpdrive_core::model::{Instance, SameSite, Strategy, Upstream};
 
 use crate::fixtures::files;
 
@@ -166,6 +167,45 @@ fn the_simple_mode() {
 fn one_upstream_without_routes_takes_everything() {
     let loaded = load_with(Some("[upstreams.a]\nsocket = \"/tmp/a.sock\"\n"), &[]).unwrap();
     assert_eq!(loaded.model.routes().len(), 1);
+}
+
+#[test]
+fn how_an_upstream_is_balanced() {
+    let text = r#"
+        [upstreams."a b"]
+        strategy = "sticky_cookie"
+        sticky_cookie = { same_site = "none" }
+        keepalive = false
+        queue = 0
+        queue_timeout_secs = 1.5
+        [[upstreams."a b".instances]]
+        port = 1
+        weight = 1000
+        max_connections = 7
+        [[upstreams."a b".instances]]
+        port = 2
+        backup = true
+        [upstreams.plain]
+        port = 3
+        max_connections = 5
+        [[routes]]
+        upstream = "a b"
+        [[routes]]
+        upstream = "plain"
+    "#;
+    let model = load_with(Some(text), &[]).unwrap().model;
+    let [one, plain] = model.upstreams() else { panic!("{model:?}") };
+    let Strategy::StickyCookie(cookie) = &one.strategy else { panic!("{:?}", one.strategy) };
+    assert_eq!((cookie.name.as_str(), cookie.same_site), ("warpdrive_a_b", SameSite::None));
+    assert_eq!((one.keepalive, one.queue.size, one.queue.timeout.as_millis()), (false, 0, 1500));
+    let shares = |upstream: &Upstream| -> Vec<(u16, bool, Option<usize>)> {
+        let share = |one: &Instance| (one.weight, one.backup, one.max_connections.map(|limit| limit.get()));
+        upstream.instances.iter().map(share).collect()
+    };
+    assert_eq!(shares(one), [(1000, false, Some(7)), (1, true, None)]);
+    assert_eq!(shares(plain), [(1, false, Some(5))]);
+    assert_eq!((&plain.strategy, plain.keepalive), (&Strategy::RoundRobin, true));
+    assert_eq!((plain.queue.size, plain.queue.timeout.as_secs()), (100, 5));
 }
 
 #[test]

@@ -1,12 +1,16 @@
 //! Every bound, at it and one past it, through the public interface.
 
 use std::net::IpAddr;
+use std::net::Ipv4Addr;
 
 use http::{HeaderMap, HeaderValue, Method, Version};
+use warpdrive_core::balance::{Asked, Balancer};
 use warpdrive_core::config::{Code, Source, load};
 use warpdrive_core::forwarding::{ClientConnection, Credentials, Fresh, RequestHead, Scheme, forward, kept_request_id};
 use warpdrive_core::limits::*;
-use warpdrive_core::model::{Address, HostPattern, PathRegex, Settings, TrustedProxies};
+use warpdrive_core::model::{
+    Address, HostPattern, Instance, PathRegex, Settings, Strategy as Balancing, TrustedProxies,
+};
 use warpdrive_core::{CompileError, Model, ModelBuilder, RequestView, RouteBuilder, Router, Scratch, oracle};
 
 fn one() -> ModelBuilder {
@@ -81,6 +85,14 @@ const SIZES: &[(&str, usize, Tried)] = &[
     ("MAX_INSTANCES", MAX_INSTANCES, |count| {
         mistake(Model::builder().upstream("u", (1..=count).map(|port| Address::tcp("h", port as u16))))
     }),
+    ("MAX_WEIGHT in code", MAX_WEIGHT as usize, |weight| {
+        let instance = Instance::from(Address::tcp("h", 1)).with_weight(weight as u16);
+        mistake(Model::builder().balanced("u", Balancing::LeastConn, [instance]))
+    }),
+    ("MAX_WEIGHT in a file", MAX_WEIGHT as usize, |weight| {
+        load_text(&format!("[[upstreams.u.instances]]\nport = 1\nweight = {weight}\n")).err()
+    }),
+    ("MAX_QUEUE", MAX_QUEUE, |size| load_text(&format!("[upstreams.u]\nport = 1\nqueue = {size}\n")).err()),
     ("MAX_SOCKET_PATH_BYTES", MAX_SOCKET_PATH_BYTES, |length| {
         mistake(Model::builder().upstream("u", [Address::unix(format!("/{}", "a".repeat(length - 1)))]))
     }),
@@ -127,6 +139,49 @@ fn no_bound_is_left_out() {
         assert!(tests.matches(name).count() >= 2, "{name} has no test");
         assert!(page.contains(&format!("| `{name}` |")), "{name} is not in docs/embedding.md");
     }
+}
+
+fn balancer(strategy: Balancing, instances: Vec<Instance>) -> Balancer {
+    let model = Model::builder().balanced("u", strategy, instances).build().unwrap();
+    Balancer::new(&model.upstreams()[0])
+}
+
+/// Weights beyond the bound of a round are scaled down, so that it is no longer, and nobody loses a
+/// turn altogether.
+#[test]
+fn a_round_is_at_most_max_sequence_long() {
+    let instance = |port: u16| Instance::from(Address::tcp("h", port)).with_weight(990 + port);
+    let balancer = balancer(Balancing::RoundRobin, (1..=10).map(instance).collect());
+    let turn = |turn| Asked { turn, random: 0, client: Ipv4Addr::LOCALHOST.into(), pin: None };
+    let pick = |number| balancer.pick(&turn(number), |_| true, |_| 0).unwrap();
+    let round: Vec<usize> = (0..MAX_SEQUENCE).map(pick).collect();
+    let repeats = |length: usize| (0..length).all(|number| pick(number) == pick(number + length));
+    let length = (MAX_SEQUENCE - 20..=MAX_SEQUENCE).find(|length| repeats(*length));
+    assert!(length.is_some());
+    for place in 0..10 {
+        let turns = round.iter().filter(|chosen| **chosen == place).count();
+        assert!((400..=412).contains(&turns), "{turns}");
+    }
+}
+
+/// Clients are told apart by their group alone, one of HASH_SLOTS, so each instance has a share that
+/// is counted in groups.
+#[test]
+fn clients_are_put_into_hash_slots() {
+    const COUNT: usize = 250;
+    const CLIENTS: u32 = 100_000;
+    let instances = (1..=COUNT).map(|port| Address::tcp("h", port as u16).into()).collect();
+    let balancer = balancer(Balancing::IpHash, instances);
+    let mut counts = vec![0_u32; COUNT];
+    for client in 0..CLIENTS {
+        let asked = Asked { turn: 0, random: 0, client: Ipv4Addr::from_bits(client).into(), pin: None };
+        counts[balancer.pick(&asked, |_| true, |_| 0).unwrap()] += 1;
+    }
+    // Each has some 66 groups, and chance deals those, not single clients.
+    let even = f64::from(CLIENTS) / COUNT as f64;
+    let variance = counts.iter().map(|count| (f64::from(*count) - even).powi(2)).sum::<f64>() / COUNT as f64;
+    let by_groups = even * (COUNT as f64 / HASH_SLOTS as f64).sqrt();
+    assert!((by_groups * 0.8..by_groups * 1.3).contains(&variance.sqrt()), "{} {by_groups}", variance.sqrt());
 }
 
 /// How many comparisons a table needs is the search's business, so the tables here are well below

@@ -6,57 +6,22 @@ use http::header::EXPECT;
 use http::{Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use tokio::time::Instant;
-use warpdrive_core::balance::Asked;
+use warpdrive_core::balance::Pin;
 
 use super::decide::Decision;
-use super::{Exchange, Stopped};
+use super::search::Search;
+use super::{Exchange, Stopped, close_after};
 use crate::body::Upload;
 use crate::page::Failure;
 use crate::upstream::{ConnectError, Lease, Link, Lost, Pool};
-use crate::view::ViewUpstream;
 
 /// A response head, with the connection that its body will come from.
 pub(super) struct Sent {
     pub(super) response: Response<Incoming>,
     pub(super) link: Link,
     pub(super) lease: Lease,
-}
-
-/// How far the search for an instance has come.
-struct Search<'a> {
-    upstream: &'a ViewUpstream,
-    asked: Asked,
-    /// The place of the instance that is being tried.
-    current: usize,
-    /// The places of those that were given up.
-    given_up: Vec<usize>,
-    /// An idle connection has failed: its neighbours are as old, so only a new one will do.
-    fresh: bool,
-    /// The request was sent a second time.
-    resent: bool,
-    last_failure: Option<Failure>,
-}
-
-impl<'a> Search<'a> {
-    /// The instance to try: with `least_conn` the least busy one now, else the same as before unless
-    /// that was given up.
-    fn instance(&mut self) -> Option<&'a Rc<Pool>> {
-        let pools = &self.upstream.pools;
-        let usable = |place: usize| !self.given_up.contains(&place);
-        let load = |place: usize| pools.get(place).map_or(0, |pool| pool.instance().in_flight());
-        self.current = self.upstream.balancer.pick(&self.asked, usable, load)?;
-        pools.get(self.current)
-    }
-
-    fn give_up(&mut self, failure: Failure) {
-        self.given_up.push(self.current);
-        self.last_failure = Some(failure);
-    }
-
-    /// Whether an instance is left that was not tried.
-    fn has_another(&self) -> bool {
-        self.given_up.len() + 1 < self.upstream.pools.len()
-    }
+    /// What the client's sticky cookie has to say from now on.
+    pub(super) pin: Option<Pin>,
 }
 
 impl Exchange {
@@ -73,17 +38,12 @@ impl Exchange {
         };
         let second = client.worker.second();
         upstream.retries.borrow_mut().count_request(second);
-        let mut search = Search {
-            upstream,
-            asked: Asked { turn: upstream.state.next_turn(), random: client.worker.random(), client: decision.client },
-            current: 0,
-            given_up: Vec::new(),
-            fresh: false,
-            resent: false,
-            last_failure: None,
-        };
-        while let Some(pool) = search.instance() {
-            let lease = Lease::new(pool);
+        let mut search = self.search(upstream, decision, request.headers());
+        if !upstream.keepalive && !decision.upgrade {
+            close_after(request.headers_mut());
+        }
+        while let Some(lease) = self.lease(&mut search).await? {
+            let pool = lease.pool();
             client.with_record(|record| {
                 record.attempts += 1;
                 record.instance = Some(Rc::clone(pool.label()));
@@ -113,7 +73,7 @@ impl Exchange {
                         client.kept.borrow_mut().forget();
                     }
                     client.with_record(|record| record.first_byte_in = Some(link.waited()));
-                    return Ok(Sent { response, link, lease });
+                    return Ok(Sent { response, link, lease, pin: search.new_pin() });
                 }
                 Err(lost) => {
                     if let Some(failure) = client.upload.failure() {

@@ -7,6 +7,7 @@ mod decide;
 mod dispatch;
 mod kept;
 mod respond;
+mod search;
 mod underway;
 
 use std::future::poll_fn;

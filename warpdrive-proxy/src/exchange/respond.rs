@@ -4,10 +4,10 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_LENGTH, HeaderName, UPGRADE};
+use http::header::{CONNECTION, CONTENT_LENGTH, HeaderName, SET_COOKIE, UPGRADE};
 use http::{HeaderMap, HeaderValue, Response, StatusCode, Version, response};
 use hyper::upgrade::OnUpgrade;
-use warpdrive_core::forwarding::finish_response;
+use warpdrive_core::forwarding::{Scheme, finish_response};
 
 use super::decide::Decision;
 use super::dispatch::Sent;
@@ -35,6 +35,12 @@ impl Exchange {
         let lifetime = keep_alive_time(&head.headers);
         if let Some(route) = self.view.snapshot.router.model().routes().get(decision.route) {
             finish_response(route, &decision.public, &mut head.headers);
+        }
+        let cookie = self.view.upstreams.get(decision.upstream).and_then(|upstream| upstream.cookie.as_ref());
+        if let (Some(pin), Some(cookie)) = (sent.pin, cookie)
+            && let Some(field) = cookie.set(pin, decision.public.scheme == Scheme::Https)
+        {
+            head.headers.append(SET_COOKIE, field);
         }
         // hyper writes what the client understands; an instance's HTTP/1.0 is not the client's.
         head.version = Version::HTTP_11;

@@ -1,5 +1,6 @@
 //! A lease: one request that an instance is working on.
 
+use std::num::NonZeroUsize;
 use std::rc::Rc;
 
 use super::pool::Pool;
@@ -13,9 +14,9 @@ pub(crate) struct Lease {
 }
 
 impl Lease {
-    pub(crate) fn new(pool: &Rc<Pool>) -> Self {
-        pool.instance().begin();
-        Lease { pool: Rc::clone(pool) }
+    /// A lease, unless the instance has as many as `limit` already, on whatever worker.
+    pub(crate) fn take(pool: &Rc<Pool>, limit: Option<NonZeroUsize>) -> Option<Self> {
+        pool.instance().begin(limit).then(|| Lease { pool: Rc::clone(pool) })
     }
 
     pub(crate) fn pool(&self) -> &Rc<Pool> {

@@ -6,6 +6,7 @@ mod io;
 mod lease;
 mod link;
 mod pool;
+mod queue;
 mod registry;
 
 pub(crate) use connect::ConnectError;
@@ -13,4 +14,5 @@ pub(crate) use io::UpstreamIo;
 pub(crate) use lease::Lease;
 pub(crate) use link::{Link, Lost};
 pub(crate) use pool::Pool;
+pub(crate) use queue::Wants;
 pub(crate) use registry::{InstanceState, Registry, UpstreamState};

@@ -1,6 +1,6 @@
 //! Idle connections of one worker to one instance.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +27,8 @@ pub(crate) struct Pool {
     /// The address as logs name it.
     label: Rc<str>,
     idle: RefCell<Vec<Idle>>,
+    /// Whether connections are kept at all.
+    keepalive: Cell<bool>,
 }
 
 impl Pool {
@@ -36,6 +38,15 @@ impl Pool {
             label: instance.address.to_string().into(),
             instance,
             idle: RefCell::default(),
+            keepalive: Cell::new(true),
+        }
+    }
+
+    /// Keeps connections from now on, or none. A reload may change it.
+    pub(crate) fn set_keepalive(&self, keepalive: bool) {
+        self.keepalive.set(keepalive);
+        if !keepalive {
+            self.idle.borrow_mut().clear();
         }
     }
 
@@ -67,7 +78,7 @@ impl Pool {
     /// upstream's `Keep-Alive` promised, if it promised anything.
     pub(crate) fn check_in(&self, mut link: Link, lifetime: Option<Duration>) {
         let mut idle = self.idle.borrow_mut();
-        if !link.is_ready() || idle.len() >= IDLE_PER_INSTANCE {
+        if !self.keepalive.get() || !link.is_ready() || idle.len() >= IDLE_PER_INSTANCE {
             return;
         }
         link.mark_reused();

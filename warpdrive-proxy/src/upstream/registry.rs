@@ -1,32 +1,63 @@
 //! What outlives a configuration: the counters of upstreams and instances.
 
 use std::collections::HashMap;
+use std::num::NonZeroUsize;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Weak};
 
+use warpdrive_core::balance::Slots;
 use warpdrive_core::model::Address;
+
+use super::queue::Queue;
 
 /// The counters of one instance, shared by all workers and by every snapshot that names it.
 #[derive(Debug)]
 pub(crate) struct InstanceState {
     pub(crate) upstream: Arc<str>,
     pub(crate) address: Address,
-    in_flight: AtomicUsize,
+    /// Of which it is an instance.
+    shared: Arc<UpstreamState>,
+    /// Differs between any two instances of a registry.
+    number: u64,
+    in_flight: Slots,
 }
 
 impl InstanceState {
     /// Leases held now.
     pub(crate) fn in_flight(&self) -> usize {
-        self.in_flight.load(Relaxed)
+        self.in_flight.taken()
     }
 
-    pub(super) fn begin(&self) {
-        self.in_flight.fetch_add(1, Relaxed);
+    /// See [`Slots::settle`].
+    pub(crate) fn settle(&self) {
+        self.in_flight.settle();
     }
 
+    pub(crate) fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Whether it may get requests at all.
+    pub(crate) fn is_available(&self) -> bool {
+        true
+    }
+
+    /// Begins a lease unless `limit` are held already.
+    pub(super) fn begin(&self, limit: Option<NonZeroUsize>) -> bool {
+        match limit {
+            Some(limit) => self.in_flight.try_take(limit.get()),
+            None => {
+                self.in_flight.take();
+                true
+            }
+        }
+    }
+
+    /// Ends a lease, and tells who waits for it.
     pub(super) fn end(&self) {
-        self.in_flight.fetch_sub(1, Relaxed);
+        self.in_flight.release();
+        self.shared.queue.room_at(self.number);
     }
 }
 
@@ -35,6 +66,8 @@ impl InstanceState {
 pub(crate) struct UpstreamState {
     /// Counts requests, so that all workers together take the instances in turn.
     turn: AtomicUsize,
+    /// Requests that wait for an instance.
+    pub(crate) queue: Queue,
 }
 
 impl UpstreamState {
@@ -52,6 +85,8 @@ impl UpstreamState {
 pub(crate) struct Registry {
     upstreams: HashMap<String, Weak<UpstreamState>>,
     instances: HashMap<(String, Address), Weak<InstanceState>>,
+    /// How many instances there were so far.
+    numbers: u64,
 }
 
 impl Registry {
@@ -61,12 +96,19 @@ impl Registry {
         }
         // A random start: with many proxies, or many restarts, the first instance would otherwise
         // get more than its share.
-        let state = Arc::new(UpstreamState { turn: AtomicUsize::new(usize::from(rand::random::<u16>())) });
+        let turn = AtomicUsize::new(usize::from(rand::random::<u16>()));
+        let state = Arc::new(UpstreamState { turn, queue: Queue::default() });
         self.upstreams.insert(name.to_owned(), Arc::downgrade(&state));
         state
     }
 
-    pub(crate) fn instance(&mut self, upstream: &Arc<str>, address: &Address) -> Arc<InstanceState> {
+    /// The instance of the upstream of that name and state.
+    pub(crate) fn instance(
+        &mut self,
+        upstream: &Arc<str>,
+        shared: &Arc<UpstreamState>,
+        address: &Address,
+    ) -> Arc<InstanceState> {
         let key = (upstream.to_string(), address.clone());
         if let Some(known) = self.instances.get(&key).and_then(Weak::upgrade) {
             return known;
@@ -74,16 +116,19 @@ impl Registry {
         let state = Arc::new(InstanceState {
             upstream: Arc::clone(upstream),
             address: address.clone(),
-            in_flight: AtomicUsize::new(0),
+            shared: Arc::clone(shared),
+            number: self.numbers,
+            in_flight: Slots::new(),
         });
+        self.numbers += 1;
         self.instances.insert(key, Arc::downgrade(&state));
         state
     }
 
     /// Forgets what nothing uses any more.
     pub(crate) fn sweep(&mut self) {
-        self.upstreams.retain(|_, state| state.strong_count() > 0);
         self.instances.retain(|_, state| state.strong_count() > 0);
+        self.upstreams.retain(|_, state| state.strong_count() > 0);
     }
 }
 
@@ -99,10 +144,12 @@ mod tests {
     fn the_same_instance_keeps_its_counters() {
         let mut registry = Registry::default();
         let name: Arc<str> = "app".into();
-        let first = registry.instance(&name, &address(3000));
-        first.begin();
-        let again = registry.instance(&name, &address(3000));
-        let other = registry.instance(&name, &address(3001));
+        let shared = registry.upstream("app");
+        let first = registry.instance(&name, &shared, &address(3000));
+        first.begin(None);
+        let again = registry.instance(&name, &shared, &address(3000));
+        let other = registry.instance(&name, &shared, &address(3001));
+        assert_ne!(again.number(), other.number());
         assert_eq!(again.in_flight(), 1);
         assert_eq!(other.in_flight(), 0);
         first.end();
@@ -113,12 +160,17 @@ mod tests {
     fn what_nothing_uses_is_forgotten() {
         let mut registry = Registry::default();
         let name: Arc<str> = "app".into();
-        let kept = registry.instance(&name, &address(1));
-        drop(registry.instance(&name, &address(2)));
-        drop(registry.upstream("app"));
+        let shared = registry.upstream("app");
+        let kept = registry.instance(&name, &shared, &address(1));
+        drop(registry.instance(&name, &shared, &address(2)));
+        drop(registry.upstream("other"));
+        drop(shared);
         registry.sweep();
         assert_eq!(registry.instances.len(), 1);
-        assert!(registry.upstreams.is_empty());
+        // Whoever waits for an instance that a reload kept is still woken by it.
+        assert_eq!(registry.upstreams.len(), 1);
         drop(kept);
+        registry.sweep();
+        assert!(registry.upstreams.is_empty());
     }
 }

@@ -7,21 +7,22 @@
     reason = "a test that cannot go on has failed"
 )]
 
-mod instance;
-mod interim;
-mod support;
-
 mod balancing;
 mod bodies;
 mod bounds;
 mod connections;
 mod failures;
 mod forwarding;
+mod instance;
+mod interim;
 mod letter;
 mod lifecycle;
 mod log;
 mod pressure;
+mod queue;
 mod semantics;
+mod stale;
+mod support;
 mod timeouts;
 mod trailers;
 mod tunnels;

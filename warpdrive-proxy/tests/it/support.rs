@@ -189,6 +189,11 @@ impl Peer {
         some
     }
 
+    /// Makes the end of this connection a reset.
+    pub(crate) fn will_reset(&self) {
+        socket2::SockRef::from(&self.stream).set_linger(Some(Duration::ZERO)).unwrap();
+    }
+
     /// Ends this direction.
     pub(crate) fn finish(&self) {
         let _ = self.stream.shutdown(Shutdown::Write);

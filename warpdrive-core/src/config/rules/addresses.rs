@@ -7,11 +7,17 @@ use std::path::Path;
 use super::{Mistake, not_empty};
 use crate::config::Code;
 use crate::host;
-use crate::limits::MAX_SOCKET_PATH_BYTES;
+use crate::limits::{MAX_QUEUE, MAX_SOCKET_PATH_BYTES, MAX_WEIGHT};
 use crate::model::Address;
 
 /// The ports that one can connect to.
 pub(crate) const PORTS: RangeInclusive<u64> = 1..=65_535;
+
+/// The shares of instances.
+pub(crate) const WEIGHTS: RangeInclusive<u64> = 1..=MAX_WEIGHT as u64;
+
+/// The requests that may wait; 0 is no queue.
+pub(crate) const QUEUE: RangeInclusive<u64> = 0..=MAX_QUEUE as u64;
 
 /// A name or address to connect to, without brackets. A scheme, port or path is a mistake that
 /// many make, and each has its own words.
@@ -84,4 +90,20 @@ pub(crate) fn named_twice(name: &str) -> Mistake {
 /// An upstream with an empty list of instances.
 pub(crate) fn no_instance() -> Mistake {
     Mistake::of_key(Code::BadValue, "is empty", "list at least one instance")
+}
+
+/// An upstream of backups, with nothing that they could stand in for.
+pub(crate) fn only_backups() -> Mistake {
+    Mistake::of_key(Code::BadValue, "every instance is a backup", "leave `backup` out for those that serve every day")
+}
+
+/// A cookie's name (RFC 6265 section 4.1.1, RFC 9110 section 5.6.2).
+pub(crate) fn cookie_name(text: &str) -> Result<(), Mistake> {
+    not_empty(text)?;
+    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    if text.bytes().all(is_token) {
+        return Ok(());
+    }
+    let problem = format!("`{text}` is no name of a cookie");
+    Err(Mistake::of_key(Code::BadValue, problem, "use letters, digits, `-` and `_`"))
 }

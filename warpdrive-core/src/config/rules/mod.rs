@@ -13,7 +13,8 @@ use std::time::Duration;
 
 pub(crate) use actions::{admin_token_missing, cuts_or_replaces, may_set, unknown_upstream};
 pub(crate) use addresses::{
-    PORTS, host_name, listens_twice, named_twice, no_instance, socket_path, upstream_without_name,
+    PORTS, QUEUE, WEIGHTS, cookie_name, host_name, listens_twice, named_twice, no_instance, only_backups, socket_path,
+    upstream_without_name,
 };
 pub(crate) use conditions::{
     PathKey, field_name, field_regex, field_value, host, method, none_listed, path, two_paths,

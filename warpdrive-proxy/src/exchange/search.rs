@@ -1,0 +1,181 @@
+//! The search for an instance that has room, with a wait where none has.
+
+use std::future::poll_fn;
+use std::task::{Poll, ready};
+
+use http::header::COOKIE;
+use http::{HeaderMap, StatusCode};
+use tokio::time::Instant;
+use warpdrive_core::balance::{Asked, Pin};
+
+use super::Exchange;
+use super::decide::Decision;
+use crate::alarm::Alarm;
+use crate::page::Failure;
+use crate::upstream::{Lease, Wants};
+use crate::view::ViewUpstream;
+
+/// How far the search for an instance has come.
+pub(super) struct Search<'a> {
+    pub(super) upstream: &'a ViewUpstream,
+    asked: Asked,
+    /// The place of the instance that is being tried.
+    current: usize,
+    /// The places of those that were given up.
+    given_up: Vec<usize>,
+    /// An idle connection has failed: its neighbours are as old, so only a new one will do.
+    pub(super) fresh: bool,
+    /// The request was sent a second time.
+    pub(super) resent: bool,
+    pub(super) last_failure: Option<Failure>,
+    /// When the wait for room ends, counted from its begin.
+    queue_deadline: Option<Instant>,
+}
+
+/// What a look for room has found.
+enum Look {
+    /// An instance, and room at it.
+    Room(Lease),
+    /// Instances that could be tried, and none with room.
+    Full(Wants),
+    /// No instance that could be tried.
+    Nothing,
+}
+
+impl<'a> Search<'a> {
+    /// Whether an instance is left that was not tried.
+    pub(super) fn has_another(&self) -> bool {
+        self.given_up.len() + 1 < self.upstream.pools.len()
+    }
+
+    pub(super) fn give_up(&mut self, failure: Failure) {
+        self.given_up.push(self.current);
+        self.last_failure = Some(failure);
+    }
+
+    /// What the client's cookie has to say from now on, where it does not say so already.
+    pub(super) fn new_pin(&self) -> Option<Pin> {
+        let pin = self.upstream.balancer.borrow().pin(self.current);
+        pin.filter(|pin| self.asked.pin != Some(*pin))
+    }
+
+    /// The instance that the strategy chooses among those that were not given up and have room:
+    /// with `least_conn` the least busy one now, else the same as before unless that is no longer
+    /// one of them.
+    fn look(&mut self) -> Look {
+        let upstream = self.upstream;
+        loop {
+            let place = match self.home() {
+                Some(home) => home,
+                None => {
+                    let may_try = |place: usize| self.may_try(place) && upstream.has_room(place);
+                    let picked =
+                        upstream.balancer.borrow().pick(&self.asked, may_try, |place| upstream.in_flight(place));
+                    match (picked, self.wants()) {
+                        (Some(place), _) => place,
+                        (None, Some(wants)) => return Look::Full(wants),
+                        (None, None) => return Look::Nothing,
+                    }
+                }
+            };
+            if let Some(lease) = upstream.lease(place) {
+                self.current = place;
+                return Look::Room(lease);
+            }
+            // Another worker was faster. A pinned client waits; any other has the rest.
+            if let (Some(_), Some(wants)) = (self.home(), self.wants()) {
+                return Look::Full(wants);
+            }
+        }
+    }
+
+    /// What would be of use; `None` where every instance is given up or not available.
+    fn wants(&self) -> Option<Wants> {
+        let number = |place: usize| self.upstream.pools.get(place).map(|pool| pool.instance().number());
+        if let Some(number) = self.home().and_then(number) {
+            return Some(Wants::Only(number));
+        }
+        (0..self.upstream.pools.len()).any(|place| self.may_try(place)).then_some(Wants::Any)
+    }
+
+    /// The instance that the client is pinned to, while that can be tried, with or without room.
+    fn home(&self) -> Option<usize> {
+        let pin = self.asked.pin?;
+        self.upstream.balancer.borrow().pinned(pin).filter(|place| self.may_try(*place))
+    }
+
+    fn may_try(&self, place: usize) -> bool {
+        self.upstream.is_available(place) && !self.given_up.contains(&place)
+    }
+}
+
+impl Exchange {
+    /// Begins the search for an instance.
+    pub(super) fn search<'a>(
+        &self,
+        upstream: &'a ViewUpstream,
+        decision: &Decision,
+        headers: &HeaderMap,
+    ) -> Search<'a> {
+        let balancer = upstream.balancer.borrow();
+        let cookie = upstream.cookie.as_ref();
+        Search {
+            upstream,
+            asked: Asked {
+                turn: if balancer.uses_turn() { upstream.state.next_turn() } else { 0 },
+                random: if balancer.uses_random() { self.client().worker.random() } else { 0 },
+                client: decision.client,
+                pin: cookie
+                    .and_then(|cookie| headers.get_all(COOKIE).iter().find_map(|field| cookie.read(field.as_bytes()))),
+            },
+            current: 0,
+            given_up: Vec::new(),
+            fresh: false,
+            resent: false,
+            last_failure: None,
+            queue_deadline: None,
+        }
+    }
+
+    /// A lease on the instance to try; `None` where none is left. Waits in the queue where all that
+    /// are left are full, or where others wait already.
+    pub(super) async fn lease(&self, search: &mut Search<'_>) -> Result<Option<Lease>, Failure> {
+        let upstream = search.upstream;
+        let wants = if upstream.state.queue.is_waited_for() {
+            search.wants()
+        } else {
+            match search.look() {
+                Look::Room(lease) => return Ok(Some(lease)),
+                Look::Full(wants) => Some(wants),
+                Look::Nothing => None,
+            }
+        };
+        let Some(wants) = wants else { return Ok(None) };
+        let Some(place) = upstream.state.queue.join(upstream.queue.size, wants) else { return Err(queue_full()) };
+        let deadline = *search.queue_deadline.get_or_insert_with(|| Instant::now() + upstream.queue.timeout);
+        let mut alarm = Alarm::new();
+        poll_fn(|cx| {
+            if place.is_first(cx) {
+                upstream.settle();
+                match search.look() {
+                    Look::Room(lease) => return Poll::Ready(Ok(Some(lease))),
+                    Look::Full(_) => {}
+                    Look::Nothing => return Poll::Ready(Ok(None)),
+                }
+            }
+            ready!(alarm.poll(cx, deadline));
+            Poll::Ready(Err(queue_timeout()))
+        })
+        .await
+    }
+}
+
+fn queue_full() -> Failure {
+    let sentence = "The application is busy, and so many requests wait already that this one cannot.";
+    Failure::new(StatusCode::SERVICE_UNAVAILABLE, "queue_full", sentence)
+}
+
+fn queue_timeout() -> Failure {
+    let sentence = "The application is busy and did not get to this request in time.";
+    Failure::new(StatusCode::SERVICE_UNAVAILABLE, "queue_timeout", sentence)
+}
