@@ -1,0 +1,1 @@
+"""The proxy beside its peers: what `benches/compare` is made of."""
