@@ -165,7 +165,7 @@ pub(crate) async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAdd
     let _ = stream.set_nodelay(true);
     let view = worker.views.current();
     let client = Rc::new(Client::new(worker, peer, count, &view));
-    let wire = Wire::new(stream, Arc::clone(&client.wire), view.times);
+    let wire = Wire::new(stream, Arc::clone(&client.wire), view.times, &client.worker.reads);
     let service = {
         let client = Rc::clone(&client);
         service_fn(move |request| exchange::begin(&client, request))

@@ -42,6 +42,7 @@ mod limited;
 mod limits;
 mod listen;
 mod page;
+mod read_share;
 mod roster;
 mod snapshot;
 mod start;

@@ -47,6 +47,14 @@ pub(crate) const CLIENT_BUFFER_BYTES: usize = 128 * 1024;
 /// What hyper may buffer for one upstream connection in one direction.
 pub(crate) const UPSTREAM_BUFFER_BYTES: usize = 128 * 1024;
 
+/// The least and the most that one read of a connection may bring, in bytes. hyper's read buffer is at
+/// most twice that. Sixteen kibibytes are what HAProxy reads; more than sixty-four saved nothing.
+pub(crate) const READ_BYTES: (usize, usize) = (16 * 1024, 64 * 1024);
+
+/// What the reads of all connections of a worker may bring together while each may bring more than
+/// the least, in bytes.
+pub(crate) const READ_SHARE_BYTES: usize = 8 * 1024 * 1024;
+
 /// What is read from a client after an early answer, so that the kernel's reset for unread bytes
 /// cannot overtake that answer.
 pub(crate) const LINGER_BYTES: usize = 1024 * 1024;

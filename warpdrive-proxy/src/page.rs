@@ -5,6 +5,7 @@ use http::header::{
     ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, RETRY_AFTER, SERVER, WWW_AUTHENTICATE,
 };
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use memchr::memchr2;
 use std::borrow::Cow;
 
 use crate::limits::RETRY_AFTER_SECS;
@@ -39,21 +40,18 @@ impl Failure {
     }
 }
 
-/// The answer to `failure`, in the form that `accept` prefers.
+/// The answer to `failure`, as JSON or for people.
 ///
 /// `head_only` leaves the body out and keeps its length, as HEAD wants it.
 pub(crate) fn answer(
     failure: &Failure,
     request_id: Option<&HeaderValue>,
-    accept: Option<&HeaderValue>,
+    as_json: bool,
     head_only: bool,
 ) -> Response<Bytes> {
     let id = request_id.and_then(|id| id.to_str().ok()).unwrap_or("-");
-    let (content_type, text) = if prefers_json(accept) {
-        ("application/json", json(failure, id))
-    } else {
-        ("text/html; charset=utf-8", html(failure, id))
-    };
+    let (content_type, text) =
+        if as_json { ("application/json", json(failure, id)) } else { ("text/html; charset=utf-8", html(failure, id)) };
     let mut response = Response::new(Bytes::new());
     *response.status_mut() = failure.status;
     let headers = response.headers_mut();
@@ -154,10 +152,10 @@ fn escape_json(text: &str) -> String {
 /// Whether JSON is named in `Accept` with a weight above that of HTML.
 ///
 /// Wildcards count for HTML: a person with a browser or curl did not ask for JSON.
-fn prefers_json(accept: Option<&HeaderValue>) -> bool {
-    let Some(accept) = accept.and_then(|value| value.to_str().ok()) else {
-        return false;
-    };
+pub(crate) fn prefers_json(accept: Option<&HeaderValue>) -> bool {
+    // What browsers send has no `j` at all, and every request is asked.
+    let accept = accept.filter(|value| memchr2(b'j', b'J', value.as_bytes()).is_some());
+    let Some(accept) = accept.and_then(|value| value.to_str().ok()) else { return false };
     let (mut json, mut html) = (0, 0);
     for range in accept.split(',') {
         let mut parts = range.split(';').map(str::trim);
@@ -209,7 +207,7 @@ mod tests {
     #[test]
     fn a_page_escapes_what_it_quotes() {
         let id = HeaderValue::from_static("a\"b");
-        let page = answer(&failure(), Some(&id), None, false);
+        let page = answer(&failure(), Some(&id), false, false);
         let text = String::from_utf8(page.body().to_vec()).unwrap();
         assert!(text.contains("&lt;app&gt;") && !text.contains("<app>"));
         assert!(text.contains("a&quot;b"));
@@ -222,7 +220,7 @@ mod tests {
     #[test]
     fn json_is_escaped_too() {
         let id = HeaderValue::from_static("a\"b");
-        let page = answer(&failure(), Some(&id), Some(&accept("application/json")), false);
+        let page = answer(&failure(), Some(&id), true, false);
         let text = String::from_utf8(page.body().to_vec()).unwrap();
         assert!(text.contains("\"request_id\":\"a\\\"b\""));
         assert_eq!(page.headers()["content-type"], "application/json");
@@ -230,7 +228,7 @@ mod tests {
 
     #[test]
     fn head_gets_the_length_and_no_body() {
-        let page = answer(&failure(), None, None, true);
+        let page = answer(&failure(), None, false, true);
         assert!(page.body().is_empty());
         assert_ne!(page.headers()["content-length"], "0");
     }
@@ -238,10 +236,10 @@ mod tests {
     #[test]
     fn statuses_bring_their_fields() {
         let unauthorized = Failure::new(StatusCode::UNAUTHORIZED, "credentials", "");
-        let page = answer(&unauthorized.closing(), None, None, false);
+        let page = answer(&unauthorized.closing(), None, false, false);
         assert_eq!(page.headers()["www-authenticate"], "Basic realm=\"warpdrive\"");
         assert_eq!(page.headers()["connection"], "close");
         let unavailable = Failure::new(StatusCode::SERVICE_UNAVAILABLE, "no_instance", "");
-        assert!(answer(&unavailable, None, None, false).headers().contains_key("retry-after"));
+        assert!(answer(&unavailable, None, false, false).headers().contains_key("retry-after"));
     }
 }

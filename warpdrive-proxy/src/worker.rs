@@ -25,6 +25,7 @@ use crate::access_log::{LogBuffer, LogUnits};
 use crate::capacity::{Capacity, Reservation};
 use crate::limited::Limited;
 use crate::limits::{PLACED_CONNECTIONS, SWEEP, TUNNEL_READ_BYTES};
+use crate::read_share::ReadShare;
 use crate::roster::Roster;
 use crate::snapshot::Live;
 use crate::view::Views;
@@ -70,6 +71,7 @@ pub(crate) struct Worker {
     /// What tunnels read into.
     pub(crate) tunnel_space: RefCell<Box<[u8]>>,
     pub(crate) warnings: Warnings,
+    pub(crate) reads: Arc<ReadShare>,
     stage: Cell<Stage>,
     random: RefCell<SmallRng>,
     request_start: RefCell<(u128, HeaderValue)>,
@@ -152,6 +154,7 @@ impl Worker {
             connection_ended: Notify::new(),
             tunnel_space: RefCell::new(vec![0; TUNNEL_READ_BYTES].into_boxed_slice()),
             warnings: Warnings::default(),
+            reads: Arc::default(),
             stage: Cell::new(Stage::Running),
             random: RefCell::new(rand::make_rng()),
             request_start: RefCell::new((0, HeaderValue::from_static("t=0"))),

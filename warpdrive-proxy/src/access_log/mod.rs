@@ -9,8 +9,7 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
-use http::uri::PathAndQuery;
-use http::{HeaderValue, Method, Uri, Version};
+use http::{HeaderValue, Method, Version};
 use tokio::time::Instant;
 
 use line::{Line, key};
@@ -26,7 +25,7 @@ pub(crate) struct Record {
     pub(crate) client: IpAddr,
     pub(crate) method: Method,
     /// As the client sent it.
-    pub(crate) target: Uri,
+    pub(crate) target: Box<str>,
     pub(crate) version: Version,
     /// 0 while there is no response.
     pub(crate) status: u16,
@@ -64,7 +63,7 @@ impl Record {
         line.time(key!("time"), began);
         line.address(key!("client"), self.client);
         line.text(key!("method"), Some(self.method.as_str().as_bytes()));
-        line.target(key!("target"), self.target.path_and_query().map(PathAndQuery::as_str));
+        line.target(key!("target"), Some(&*self.target).filter(|target| !target.is_empty()));
         line.word(key!("protocol"), Some(protocol(self.version)));
         line.number(key!("status"), Some(self.status));
         line.number(key!("sent"), Some(self.sent));
@@ -98,7 +97,7 @@ mod tests {
             started: Instant::now(),
             client: IpAddr::from([203, 0, 113, 9]),
             method: Method::GET,
-            target: Uri::from_static("http://shop.example/a?token=1&x=2"),
+            target: "/a?token=1&x=2".into(),
             version: Version::HTTP_11,
             status: 200,
             sent: 128,

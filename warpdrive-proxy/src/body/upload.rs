@@ -103,7 +103,8 @@ pub(crate) enum Upload {
     /// No body.
     Empty,
     /// The client's.
-    Client(ClientBody),
+    /// Boxed, since a place for it is kept many times over in each connection to an instance.
+    Client(Box<ClientBody>),
 }
 
 /// Counts a client's body and holds it to its limit.
@@ -124,7 +125,7 @@ impl Upload {
             return Upload::Empty;
         }
         let limit = limit.unwrap_or(u64::MAX);
-        Upload::Client(ClientBody { incoming, client: Rc::clone(client), limit, begun: None, wait: None })
+        Upload::Client(Box::new(ClientBody { incoming, client: Rc::clone(client), limit, begun: None, wait: None }))
     }
 
     /// Takes what hyper has of a chunked body by now, without waiting.

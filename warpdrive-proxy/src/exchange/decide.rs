@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use http::{StatusCode, Uri, request};
 use warpdrive_core::Reject;
 use warpdrive_core::forwarding::{Credentials, PublicOrigin, RequestHead, forward};
-use warpdrive_core::model::RouteLimits;
+use warpdrive_core::model::{PathAction, RouteLimits};
 
 use super::Exchange;
 use crate::page::Failure;
@@ -54,13 +54,18 @@ impl Exchange {
         let unchanged =
             head.uri.scheme().is_none() && head.uri.path_and_query().map(|it| it.as_str()) == Some(upstream_target);
         let uri = if unchanged { None } else { Some(Uri::try_from(upstream_target).map_err(|_| bad_target())?) };
+        let mut public = forward.public;
+        if !matches!(route.action, PathAction::StripPrefix) {
+            // Nothing else asks for it, and it would hold on to the buffer that the head was read into.
+            public.host = None;
+        }
         let decision = Decision {
             route: (route.number as usize).saturating_sub(1),
             upstream,
             client: forward.client,
             limits: route.limits,
             upgrade: forward.upgrade,
-            public: forward.public,
+            public,
         };
         drop(target);
         if let Some(uri) = uri {

@@ -93,7 +93,8 @@ impl Exchange {
             return Ok(link);
         }
         let begun = Instant::now();
-        let opened = Link::open(pool.endpoint(), decision.limits.connect_timeout).await;
+        let reads = &self.client().worker.reads;
+        let opened = Link::open(pool.endpoint(), decision.limits.connect_timeout, reads).await;
         self.client().with_record(|record| record.connected_in = Some(begun.elapsed()));
         let error = match opened {
             Ok(link) => return Ok(link),

@@ -6,11 +6,12 @@ use crate::body::Upload;
 use crate::limits::KEPT_HEAD_BYTES;
 
 /// The head of the request that was sent last, in one piece of memory that a client connection uses
-/// again and again. A clone of the fields would count references and allocate for each request,
-/// and nearly none is sent twice.
+/// again and again. A clone of the fields would count references and allocate for each request, and
+/// would hold on to the buffer that the head was read into; and nearly no request is sent twice.
 #[derive(Debug, Default)]
 pub(crate) struct Kept {
-    line: Option<(Method, Uri)>,
+    method: Option<Method>,
+    target: Vec<u8>,
     /// For each field the lengths of its name and its value, then both.
     fields: Vec<u8>,
 }
@@ -27,15 +28,19 @@ impl Kept {
             self.fields.extend_from_slice(name);
             self.fields.extend_from_slice(value);
         }
-        self.line = Some((request.method().clone(), request.uri().clone()));
+        self.target.clear();
+        if let Some(target) = request.uri().path_and_query() {
+            self.target.extend_from_slice(target.as_str().as_bytes());
+        }
+        self.method = Some(request.method().clone());
     }
 
     /// The request, if one is kept.
     pub(super) fn take(&mut self) -> Option<Request<Upload>> {
-        let (method, uri) = self.line.take()?;
+        let method = self.method.take()?;
         let mut request = Request::new(Upload::Empty);
         *request.method_mut() = method;
-        *request.uri_mut() = uri;
+        *request.uri_mut() = Uri::try_from(self.target.as_slice()).ok()?;
         read(&self.fields, request.headers_mut())?;
         self.forget();
         Some(request)
@@ -43,9 +48,9 @@ impl Kept {
 
     /// Forgets the request, and gives memory back that an ordinary head does not need.
     pub(super) fn forget(&mut self) {
-        self.line = None;
-        if self.fields.capacity() > KEPT_HEAD_BYTES {
-            self.fields = Vec::new();
+        self.method = None;
+        if self.fields.capacity() + self.target.capacity() > KEPT_HEAD_BYTES {
+            *self = Kept::default();
         }
     }
 }

@@ -104,7 +104,7 @@ struct Exchange {
     view: Rc<View>,
     underway: Underway,
     fresh: Fresh,
-    accept: Option<HeaderValue>,
+    prefers_json: bool,
     version: Version,
     is_head: bool,
 }
@@ -114,14 +114,17 @@ impl Exchange {
         let worker = &client.worker;
         let headers = request.headers();
         let fresh = Fresh {
-            request_id: kept_request_id(headers).unwrap_or_else(|| worker.new_request_id()),
+            // A copy, since a part of the head would hold on to the buffer that it was read into.
+            request_id: kept_request_id(headers)
+                .and_then(|id| HeaderValue::from_bytes(id.as_bytes()).ok())
+                .unwrap_or_else(|| worker.new_request_id()),
             request_start: worker.request_start(),
         };
         client.begin_record(view.log_requests.then(|| Record {
             started: Instant::now(),
             client: client.address(),
             method: request.method().clone(),
-            target: request.uri().clone(),
+            target: request.uri().path_and_query().map_or_else(Box::default, |target| target.as_str().into()),
             version: request.version(),
             status: 0,
             sent: 0,
@@ -142,7 +145,7 @@ impl Exchange {
             view,
             underway: Underway::new(client),
             fresh,
-            accept: headers.get(ACCEPT).cloned(),
+            prefers_json: page::prefers_json(headers.get(ACCEPT)),
             version: request.version(),
             is_head: request.method() == Method::HEAD,
         }
@@ -196,7 +199,7 @@ impl Exchange {
             record.reason = Some(failure.reason);
         });
         self.underway.complete();
-        let page = page::answer(&failure, Some(&self.fresh.request_id), self.accept.as_ref(), self.is_head);
+        let page = page::answer(&failure, Some(&self.fresh.request_id), self.prefers_json, self.is_head);
         page.map(|text| Outgoing::Page { text, underway: self.underway })
     }
 

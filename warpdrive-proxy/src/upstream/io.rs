@@ -8,9 +8,11 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf, Take};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::Instant;
+
+use crate::read_share::{ReadShare, Reader};
 
 use super::interim::{Held, Inbox, Sorted, Start};
 
@@ -52,9 +54,16 @@ pub(crate) enum Socket {
     Unix(UnixStream),
 }
 
+/// A socket whose reads can be held to a size.
+enum Stream {
+    Tcp(Take<TcpStream>),
+    Unix(Take<UnixStream>),
+}
+
 /// A socket that counts.
 pub(crate) struct UpstreamIo {
-    socket: Socket,
+    stream: Stream,
+    reader: Option<Reader>,
     progress: Arc<Progress>,
     /// The beginning of a response that may be an interim one.
     held: Held,
@@ -66,7 +75,23 @@ pub(crate) struct UpstreamIo {
 
 impl UpstreamIo {
     pub(crate) fn new(socket: Socket) -> Self {
-        UpstreamIo { socket, progress: Arc::new(Progress::new()), held: Held::default(), refused: false, tunnel: false }
+        let stream = match socket {
+            Socket::Tcp(stream) => Stream::Tcp(stream.take(u64::MAX)),
+            Socket::Unix(stream) => Stream::Unix(stream.take(u64::MAX)),
+        };
+        UpstreamIo {
+            stream,
+            reader: None,
+            progress: Arc::new(Progress::new()),
+            held: Held::default(),
+            refused: false,
+            tunnel: false,
+        }
+    }
+
+    /// From now on a read brings as much as this connection's part of a worker's share allows.
+    pub(crate) fn share_reads(&mut self, share: &Arc<ReadShare>) {
+        self.reader = Some(Reader::new(share));
     }
 
     pub(crate) fn progress(&self) -> Arc<Progress> {
@@ -108,9 +133,16 @@ enum Beginning {
 impl UpstreamIo {
     fn poll_socket(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
-        match &mut self.socket {
-            Socket::Tcp(stream) => ready!(Pin::new(stream).poll_read(cx, buffer))?,
-            Socket::Unix(stream) => ready!(Pin::new(stream).poll_read(cx, buffer))?,
+        let limit = self.reader.as_ref().map_or(u64::MAX, Reader::limit);
+        match &mut self.stream {
+            Stream::Tcp(stream) => {
+                stream.set_limit(limit);
+                ready!(Pin::new(stream).poll_read(cx, buffer))?;
+            }
+            Stream::Unix(stream) => {
+                stream.set_limit(limit);
+                ready!(Pin::new(stream).poll_read(cx, buffer))?;
+            }
         }
         let bytes = (buffer.filled().len() - before) as u64;
         self.progress.received.store(self.progress.received() + bytes, Relaxed);
@@ -173,9 +205,9 @@ impl AsyncWrite for UpstreamIo {
         if io.refused {
             return Poll::Pending;
         }
-        let result = match &mut io.socket {
-            Socket::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
-            Socket::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
+        let result = match &mut io.stream {
+            Stream::Tcp(stream) => Pin::new(stream.get_mut()).poll_write(cx, bytes),
+            Stream::Unix(stream) => Pin::new(stream.get_mut()).poll_write(cx, bytes),
         };
         io.wrote(result)
     }
@@ -189,9 +221,9 @@ impl AsyncWrite for UpstreamIo {
         if io.refused {
             return Poll::Pending;
         }
-        let result = match &mut io.socket {
-            Socket::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, pieces),
-            Socket::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, pieces),
+        let result = match &mut io.stream {
+            Stream::Tcp(stream) => Pin::new(stream.get_mut()).poll_write_vectored(cx, pieces),
+            Stream::Unix(stream) => Pin::new(stream.get_mut()).poll_write_vectored(cx, pieces),
         };
         io.wrote(result)
     }
@@ -206,9 +238,9 @@ impl AsyncWrite for UpstreamIo {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.get_mut().socket {
-            Socket::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
-            Socket::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+        match &mut self.get_mut().stream {
+            Stream::Tcp(stream) => Pin::new(stream.get_mut()).poll_shutdown(cx),
+            Stream::Unix(stream) => Pin::new(stream.get_mut()).poll_shutdown(cx),
         }
     }
 }

@@ -19,6 +19,7 @@ use crate::alarm::Alarm;
 use crate::body::{Upload, UploadStage};
 use crate::client::Client;
 use crate::limits::UPSTREAM_BUFFER_BYTES;
+use crate::read_share::ReadShare;
 
 /// A connection to an instance, used by one exchange at a time. Dropped, it is closed at once.
 pub(crate) struct Link {
@@ -48,13 +49,18 @@ pub(crate) enum Lost {
 }
 
 impl Link {
-    /// Opens a connection.
+    /// Opens a connection whose reads have their part in `reads`.
     ///
     /// # Errors
     ///
     /// See [`connect`].
-    pub(crate) async fn open(endpoint: &Endpoint, limit: Duration) -> Result<Self, ConnectError> {
-        let io = connect(endpoint, limit).await?;
+    pub(crate) async fn open(
+        endpoint: &Endpoint,
+        limit: Duration,
+        reads: &Arc<ReadShare>,
+    ) -> Result<Self, ConnectError> {
+        let mut io = connect(endpoint, limit).await?;
+        io.share_reads(reads);
         let progress = io.progress();
         let (sender, connection) = http1::Builder::new()
             .max_buf_size(UPSTREAM_BUFFER_BYTES)

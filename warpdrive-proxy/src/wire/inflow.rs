@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
-use tokio::io::{AsyncRead, ReadBuf};
+use tokio::io::{AsyncRead, ReadBuf, Take};
 use tokio::net::TcpStream;
 
 use super::framing::{BodyLength, Framing};
@@ -48,7 +48,7 @@ impl Inflow {
     pub(super) fn poll_read(
         &mut self,
         cx: &mut Context<'_>,
-        stream: &mut TcpStream,
+        stream: &mut Take<TcpStream>,
         buffer: &mut ReadBuf<'_>,
         is_tunnel: bool,
     ) -> Poll<io::Result<()>> {

@@ -19,12 +19,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf, Take};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use crate::alarm::Alarm;
 use crate::limits;
+use crate::read_share::{ReadShare, Reader};
 pub(crate) use framing::BodyLength;
 use inflow::Inflow;
 use refusal::Refusal;
@@ -62,7 +63,8 @@ struct Linger {
 
 /// A client's socket as hyper sees it.
 pub(crate) struct Wire {
-    stream: TcpStream,
+    stream: Take<TcpStream>,
+    reader: Reader,
     state: Arc<WireState>,
     times: WireTimes,
     alarm: Alarm,
@@ -85,9 +87,10 @@ pub(crate) struct Wire {
 }
 
 impl Wire {
-    pub(crate) fn new(stream: TcpStream, state: Arc<WireState>, times: WireTimes) -> Self {
+    pub(crate) fn new(stream: TcpStream, state: Arc<WireState>, times: WireTimes, reads: &Arc<ReadShare>) -> Self {
         Wire {
-            stream,
+            stream: stream.take(u64::MAX),
+            reader: Reader::new(reads),
             state,
             times,
             alarm: Alarm::new(),
@@ -174,9 +177,9 @@ impl Wire {
         self.state.set_bare_status(refusal.status());
         if self.blocked_since.is_none() {
             // The kernel's buffer has room for so few bytes unless the client is gone.
-            let _ = self.stream.try_write(refusal.answer());
+            let _ = self.stream.get_ref().try_write(refusal.answer());
         }
-        let _ = Pin::new(&mut self.stream).poll_shutdown(cx);
+        let _ = Pin::new(self.stream.get_mut()).poll_shutdown(cx);
         self.begin_linger();
         ready!(self.poll_linger(cx));
         Poll::Ready(Ok(()))
@@ -191,7 +194,7 @@ impl Wire {
         let mut space = [0; 4096];
         while let Some(linger) = &mut self.linger {
             let mut buffer = ReadBuf::new(&mut space);
-            match Pin::new(&mut self.stream).poll_read(cx, &mut buffer) {
+            match Pin::new(self.stream.get_mut()).poll_read(cx, &mut buffer) {
                 Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {
                     linger.left = linger.left.saturating_sub(buffer.filled().len());
                     if linger.left == 0 {
@@ -223,7 +226,7 @@ impl Wire {
     /// Writes interim responses. Ready when none is left; only where hyper is between messages.
     fn poll_interim(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.interim.is_empty() || self.state.interim.take(&mut self.interim) {
-            let result = Pin::new(&mut self.stream).poll_write(cx, &self.interim);
+            let result = Pin::new(self.stream.get_mut()).poll_write(cx, &self.interim);
             match ready!(self.wrote(cx, result))? {
                 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 written => drop(self.interim.drain(..written)),
@@ -270,6 +273,7 @@ impl AsyncRead for Wire {
         }
         wire.follow_exchange();
         let before = buffer.filled().len();
+        wire.stream.set_limit(wire.reader.limit());
         match wire.inflow.poll_read(cx, &mut wire.stream, buffer, wire.state.is_tunnel()) {
             Poll::Ready(Ok(())) => {
                 let bytes = buffer.filled().get(before..).unwrap_or_default();
@@ -296,7 +300,7 @@ impl AsyncWrite for Wire {
         let wire = self.get_mut();
         ready!(wire.poll_before_message(cx))?;
         wire.note_bare_answer(bytes);
-        let result = Pin::new(&mut wire.stream).poll_write(cx, bytes);
+        let result = Pin::new(wire.stream.get_mut()).poll_write(cx, bytes);
         wire.wrote(cx, result)
     }
 
@@ -308,7 +312,7 @@ impl AsyncWrite for Wire {
         let wire = self.get_mut();
         ready!(wire.poll_before_message(cx))?;
         wire.note_bare_answer(pieces.first().map_or(&[], |piece| piece));
-        let result = Pin::new(&mut wire.stream).poll_write_vectored(cx, pieces);
+        let result = Pin::new(wire.stream.get_mut()).poll_write_vectored(cx, pieces);
         wire.wrote(cx, result)
     }
 
@@ -338,7 +342,7 @@ impl AsyncWrite for Wire {
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let wire = self.get_mut();
         if wire.linger.is_none() {
-            ready!(Pin::new(&mut wire.stream).poll_shutdown(cx))?;
+            ready!(Pin::new(wire.stream.get_mut()).poll_shutdown(cx))?;
             wire.follow_exchange();
             let unread = wire.state.is_body_open() || wire.head_since.is_some();
             if wire.inflow.is_ended() || !unread || wire.state.is_tunnel() {
@@ -355,7 +359,7 @@ impl Drop for Wire {
     fn drop(&mut self) {
         if self.state.is_cut_hard() {
             // Without it the reset becomes an ordinary end: nothing more can be done then.
-            let _ = self.stream.set_zero_linger();
+            let _ = self.stream.get_ref().set_zero_linger();
         }
     }
 }
