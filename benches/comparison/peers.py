@@ -7,7 +7,7 @@ WarpDrive does, and have one worker.
 
 from .traffic import HOSTS, PREFIXES
 
-IDLE = 128
+IDLE = 512
 # nginx gathers as much, for as long, as WarpDrive does before it writes.
 NGINX_LOG = {"nginx": "buffer=16k flush=100ms", "nginx-unbuffered": ""}
 NGINX_FORMAT = """
