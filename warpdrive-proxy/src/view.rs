@@ -182,7 +182,8 @@ impl ViewUpstream {
 
 fn http_settings(max_header_fields: usize) -> http1::Builder {
     let mut http = http1::Builder::new();
-    http.half_close(false)
+    // The wire looks for the client's end itself.
+    http.half_close(true)
         .keep_alive(true)
         .pipeline_flush(false)
         .header_read_timeout(None)

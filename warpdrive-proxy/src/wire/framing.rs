@@ -102,6 +102,16 @@ impl Framing {
         };
     }
 
+    /// Whether nothing of the next message has been read, and all of the one before; `None` where
+    /// that is not known.
+    pub(super) fn is_between(&self) -> Option<bool> {
+        match self.part {
+            Part::Lost => None,
+            Part::Head(Head::Lead) => Some(true),
+            _ => Some(false),
+        }
+    }
+
     /// Follows the next bytes, to the end of a part. Constant time for body data.
     pub(super) fn follow(&mut self, bytes: &[u8]) -> Followed {
         let mut followed = Followed { readable: bytes.len(), in_head: false, malformed: false };

@@ -9,6 +9,7 @@ use tokio::io::{AsyncRead, ReadBuf, Take};
 use tokio::net::TcpStream;
 
 use super::framing::{BodyLength, Framing};
+use super::state::WireState;
 
 /// Reads from a client's socket, and at once never more than one head or the body after it: how to
 /// follow what comes after a head is known only when hyper has read it.
@@ -33,6 +34,11 @@ impl Inflow {
     /// Whether the bytes that were read last belong to a head.
     pub(super) fn is_in_head(&self) -> bool {
         self.in_head
+    }
+
+    /// Whether the client has sent all of its request, and nothing after it that was read.
+    pub(super) fn is_between(&self, state: &WireState) -> bool {
+        self.held.is_empty() && self.framing.is_between().unwrap_or(!state.is_body_open())
     }
 
     /// Whether the client has ended its side.

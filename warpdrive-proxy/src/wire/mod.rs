@@ -79,6 +79,8 @@ pub(crate) struct Wire {
     /// Since when the client takes nothing.
     blocked_since: Option<Instant>,
     linger: Option<Linger>,
+    /// The next request waits in the socket, so that its end cannot be seen.
+    next_waits: bool,
     /// hyper has written something since it last had nothing to write: its next bytes may be the
     /// rest of a message.
     inside_message: bool,
@@ -101,6 +103,7 @@ impl Wire {
             silent_since: None,
             blocked_since: None,
             linger: None,
+            next_waits: false,
             inside_message: false,
             interim: Vec::new(),
         }
@@ -124,6 +127,7 @@ impl Wire {
             self.head_since = None;
             self.line = RequestLine::default();
             self.silent_since = None;
+            self.next_waits = false;
             self.inflow.begin_body(self.state.body_length());
         }
     }
@@ -243,6 +247,28 @@ impl Wire {
         Poll::Ready(Ok(()))
     }
 
+    /// Looks whether the client is still there while its request is being answered. hyper would read
+    /// for that, with a buffer of eight kibibytes for each request that waits for its answer.
+    fn watch_client(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        if self.next_waits
+            || !self.state.is_exchange_open()
+            || self.state.is_tunnel()
+            || !self.inflow.is_between(&self.state)
+        {
+            return Ok(());
+        }
+        let mut space = [0; 1];
+        match self.stream.get_ref().poll_peek(cx, &mut ReadBuf::new(&mut space)) {
+            Poll::Pending => Ok(()),
+            Poll::Ready(Ok(0)) => Err(io::ErrorKind::ConnectionAborted.into()),
+            Poll::Ready(Ok(_)) => {
+                self.next_waits = true;
+                Ok(())
+            }
+            Poll::Ready(Err(error)) => Err(error),
+        }
+    }
+
     fn wrote(&mut self, cx: &mut Context<'_>, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         match result {
             Poll::Ready(Ok(bytes)) => {
@@ -334,9 +360,10 @@ impl AsyncWrite for Wire {
         }
         wire.inside_message = false;
         if wire.state.interim.is_pending() {
-            return wire.poll_interim(cx);
+            ready!(wire.poll_interim(cx))?;
         }
-        Poll::Ready(Ok(()))
+        wire.follow_exchange();
+        Poll::Ready(wire.watch_client(cx))
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
