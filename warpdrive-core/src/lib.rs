@@ -154,6 +154,7 @@ struct Readme;
 pub mod balance;
 pub mod config;
 pub mod forwarding;
+pub mod health;
 pub mod limits;
 pub mod model;
 

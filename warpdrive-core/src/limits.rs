@@ -43,6 +43,12 @@ pub const MAX_SOCKET_PATH_BYTES: usize = 107;
 /// The most header conditions of one route, `header` and `headers` together.
 pub const MAX_HEADER_CONDITIONS: usize = 32;
 
+/// The most entries of `health.expect`. Each is compared at each check.
+pub const MAX_CHECK_STATUSES: usize = 32;
+
+/// The most entries of `health.headers`.
+pub const MAX_CHECK_FIELDS: usize = 32;
+
 /// The largest configuration text, in bytes.
 pub const MAX_CONFIG_BYTES: usize = 64 << 20;
 

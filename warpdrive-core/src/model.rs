@@ -5,6 +5,7 @@
 //! larger than [`crate::limits`] allow.
 
 mod balancing;
+mod health;
 
 use std::fmt;
 use std::net::IpAddr;
@@ -15,6 +16,7 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 
 pub use balancing::{QueueSettings, SameSite, StickyCookie, Strategy};
+pub use health::{HealthCheck, HealthSettings, PassiveCheck, Statuses, WhenAllDown};
 
 pub use crate::auth::AdminToken;
 pub use crate::client::{NetworkError, TrustedProxies};
@@ -263,8 +265,8 @@ pub struct Upstream {
     pub instances: Vec<Instance>,
     /// How an instance is chosen.
     pub strategy: Strategy,
-    /// Active health checks. Parsed, not active yet.
-    pub health: Option<HealthCheck>,
+    /// How the health of its instances is watched.
+    pub health: HealthSettings,
     /// The process that serves it. Parsed, not active yet.
     pub process: Option<ProcessSettings>,
     /// `keepalive`: whether connections are kept for further requests.
@@ -280,7 +282,7 @@ impl Upstream {
             name,
             instances,
             strategy: Strategy::default(),
-            health: None,
+            health: HealthSettings::default(),
             process: None,
             keepalive: true,
             queue: QueueSettings::default(),
@@ -358,22 +360,6 @@ impl fmt::Display for Address {
             Address::Unix(path) => write!(f, "unix:{}", path.display()),
         }
     }
-}
-
-/// `[upstreams.NAME.health]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct HealthCheck {
-    /// What to ask for; `None` checks that a connection can be made.
-    pub path: Option<String>,
-    /// Time between two checks of one instance.
-    pub interval: Duration,
-    /// How long one check may take.
-    pub timeout: Duration,
-    /// Failures in a row that take an instance out.
-    pub unhealthy_threshold: u32,
-    /// Successes in a row that bring it back.
-    pub healthy_threshold: u32,
 }
 
 /// `process.*` of an upstream: what to start for it.

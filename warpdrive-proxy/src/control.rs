@@ -21,11 +21,12 @@ use crate::access_log::{AccessLog, LogThread};
 use crate::capacity::Capacity;
 use crate::descriptors::{connections, raise_limit};
 use crate::drain::{Control, Drained, Event};
+use crate::health::HealthThread;
 use crate::limits::CONTROL_QUEUE;
 use crate::listen::{self, Bound};
 use crate::snapshot::Snapshot;
 use crate::start::{ReplaceError, StartError};
-use crate::upstream::Registry;
+use crate::upstream::{HealthReport, Registry};
 use crate::user::User;
 use crate::worker::{self, Shared, Stage, WorkerParts};
 
@@ -61,6 +62,8 @@ pub struct InstanceReport {
     pub address: Address,
     /// Requests and tunnels that it is working on.
     pub in_flight: usize,
+    /// Whether it gets requests, and why not.
+    pub health: HealthReport,
 }
 
 /// A running proxy. Its methods may be called from any thread; dropping it cuts whatever it is
@@ -70,6 +73,7 @@ pub struct Proxy {
     addresses: Vec<SocketAddr>,
     shared: Arc<Shared>,
     registry: Mutex<Registry>,
+    health: HealthThread,
     stop: StopHandle,
     control: Mutex<Option<JoinHandle<Drained>>>,
     outcome: Mutex<Option<Drained>>,
@@ -97,8 +101,8 @@ impl StopHandle {
 impl Proxy {
     /// Starts a proxy and returns when it listens.
     ///
-    /// All addresses are bound before anything is served. Worker threads are started here and one
-    /// control thread; no signal is caught, no logger is set, no panic hook is installed.
+    /// All addresses are bound before anything is served. Worker threads are started here, one
+    /// control thread and one that checks health; no signal is caught, no logger is set, no panic hook is installed.
     ///
     /// With `server.user` this must be called while the process has no other thread.
     ///
@@ -127,6 +131,8 @@ impl Proxy {
         let log = LogThread::start(options.access_log).map_err(StartError::Thread)?;
         let (events, inbox) = sync_channel(CONTROL_QUEUE);
         let Workers { threads, gates } = start_workers(&shared, by_worker, &log, &events)?;
+        let (health, health_thread) = HealthThread::start(&shared.live.load(), new_runtime, shared.stage.subscribe())
+            .map_err(StartError::Thread)?;
         let control = Control::new(Arc::clone(&shared), inbox);
         let control = thread::Builder::new()
             .name("warpdrive-control".to_owned())
@@ -134,13 +140,17 @@ impl Proxy {
                 for gate in gates {
                     let _ = gate.send(());
                 }
-                control.run(threads, log)
+                let drained = control.run(threads, log);
+                // The stage that ends it is reached.
+                let _ = health_thread.join();
+                drained
             })
             .map_err(StartError::Thread)?;
         Ok(Proxy {
             addresses,
             shared,
             registry: Mutex::new(registry),
+            health,
             stop: StopHandle { events },
             control: Mutex::new(Some(control)),
             outcome: Mutex::new(None),
@@ -156,7 +166,7 @@ impl Proxy {
     /// Puts another model in the place of the one in use.
     ///
     /// Requests that are under way end by the old one; the next request of any connection is
-    /// decided by the new one. Counters and idle connections of instances that both have are kept.
+    /// decided by the new one. Counters, health and idle connections of instances that both have are kept.
     /// Listeners, worker threads and the user stay as they were started.
     ///
     /// # Errors
@@ -174,6 +184,7 @@ impl Proxy {
         if *self.shared.stage.borrow() != Stage::Running {
             return Err(ReplaceError::Stopping);
         }
+        self.health.watch(&snapshot);
         let old = self.shared.live.swap(Arc::new(snapshot));
         self.shared.capacity.set_most(connections);
         // A control thread that has ended drops nothing any more; then this thread does.
@@ -201,7 +212,8 @@ impl Proxy {
         outcome.unwrap_or(Drained::Cut { connections: 0 })
     }
 
-    /// What every instance of the current model is doing.
+    /// What every instance of the current model is doing, and how it is. Takes a lock of each instance
+    /// for a moment, which no request that goes well ever takes.
     pub fn instances(&self) -> Vec<InstanceReport> {
         let snapshot = self.shared.live.load();
         snapshot
@@ -212,6 +224,7 @@ impl Proxy {
                 upstream: instance.upstream.to_string(),
                 address: instance.address.clone(),
                 in_flight: instance.in_flight(),
+                health: instance.health.report(),
             })
             .collect()
     }

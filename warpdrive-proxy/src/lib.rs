@@ -11,7 +11,8 @@
 //! `wire`, which owns the byte counts and the client's deadlines; `exchange` is the pipeline: checks,
 //! decision (by core), choice of an instance, connection, response; `upstream` holds instances,
 //! their connections and their counters; `body` carries bodies both ways; `access_log` writes the
-//! line when the last byte has left. A `tunnel` takes over after a WebSocket upgrade.
+//! line when the last byte has left. A `tunnel` takes over after a WebSocket upgrade. `health` asks
+//! the instances beside all that how they are, on a thread of its own.
 //!
 //! # Example
 //!
@@ -38,6 +39,7 @@ mod control;
 mod descriptors;
 mod drain;
 mod exchange;
+mod health;
 mod limited;
 mod limits;
 mod listen;
@@ -57,4 +59,5 @@ pub use access_log::AccessLog;
 pub use control::{InstanceReport, Options, Proxy, StopHandle};
 pub use drain::Drained;
 pub use start::{ReplaceError, StartError};
+pub use upstream::{HealthReport, HealthState};
 pub use user::UserError;

@@ -89,6 +89,18 @@ pub(crate) const CONNECT_RETRY: (Duration, Duration) = (Duration::from_millis(1)
 /// tunnel owns memory only for what the other side has not taken yet.
 pub(crate) const TUNNEL_READ_BYTES: usize = 16 * 1024;
 
+/// Health checks and trials under way at once; more wait for their turn, which is no part of their
+/// time.
+pub(crate) const CHECKS_AT_ONCE: usize = 64;
+
+/// The longest head of an answer to a health check, in bytes. A longer one fails the check. Nothing
+/// of its body is read.
+pub(crate) const CHECK_HEAD_BYTES: usize = 64 * 1024;
+
+/// How long an instance that requests failed at may take to let a trial connect, and then to close
+/// that connection again; one that says nothing for so long does not drop everybody.
+pub(crate) const TRIAL_TIME: Duration = Duration::from_secs(2);
+
 /// The longest access-log line in bytes: follows from the two below.
 #[cfg(test)]
 pub(crate) const LOG_LINE_BYTES: usize = 8 * 1024;

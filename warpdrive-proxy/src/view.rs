@@ -10,7 +10,7 @@ use arc_swap::Cache;
 use hyper::server::conn::http1;
 use warpdrive_core::RetryBudget;
 use warpdrive_core::balance::Balancer;
-use warpdrive_core::model::{LogFormat, QueueSettings, StickyCookie, Strategy};
+use warpdrive_core::model::{LogFormat, QueueSettings, StickyCookie, Strategy, WhenAllDown};
 
 use crate::limits::{CLIENT_BUFFER_BYTES, FREE_HEADER_FIELDS, HEAD_BYTES};
 use crate::snapshot::{Live, Snapshot};
@@ -45,8 +45,19 @@ pub(crate) struct ViewUpstream {
     pub(crate) keepalive: bool,
     /// Only with `sticky_cookie`.
     pub(crate) cookie: Option<StickyCookie>,
+    when_all_down: WhenAllDown,
     /// This worker's own: no other is asked for each request.
     pub(crate) retries: RefCell<RetryBudget>,
+}
+
+impl ViewUpstream {
+    /// Whether the instance may get requests that no better one can take: it is not down, or all
+    /// are and `when_all_down` allows it.
+    pub(crate) fn may_have(&self, place: usize) -> bool {
+        let is_down = |pool: &Rc<Pool>| pool.instance().health.is_down();
+        let Some(pool) = self.pools.get(place) else { return false };
+        !is_down(pool) || (self.when_all_down == WhenAllDown::UseAll && self.pools.iter().all(is_down))
+    }
 }
 
 /// Gives the current [`View`] of a worker, made anew when the snapshot has changed.
@@ -109,6 +120,7 @@ impl View {
                     Strategy::StickyCookie(cookie) => Some(cookie.clone()),
                     _ => None,
                 },
+                when_all_down: model.health.when_all_down,
                 retries: RefCell::default(),
             })
             .collect::<Vec<ViewUpstream>>();

@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use testkit::{Endpoint, Process, Program, WorkFolder};
+use testkit::{Endpoint, Process, Program, Signal, WorkFolder};
 
 /// A running Puma.
 pub(crate) struct Puma {
     pub(crate) endpoint: Endpoint,
-    _process: Process,
+    process: Process,
 }
 
 impl Puma {
@@ -15,7 +15,7 @@ impl Puma {
     pub(crate) fn tcp(name: &str, rackup: &str, folder: &WorkFolder) -> Puma {
         let process = puma(name, rackup, folder, "tcp://127.0.0.1:0").start();
         let port = crate::warpdrive::listening_port(&process);
-        Puma { endpoint: port.into(), _process: process }
+        Puma { endpoint: port.into(), process }
     }
 
     /// Listens on a Unix socket in the folder.
@@ -23,7 +23,11 @@ impl Puma {
         let path = folder.join(format!("{name}.sock"));
         let process = puma(name, rackup, folder, &format!("unix://{}", path.display())).start();
         process.wait_for_unix_socket(&path);
-        Puma { endpoint: path.into(), _process: process }
+        Puma { endpoint: path.into(), process }
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        self.process.signal(signal);
     }
 
     /// The keys of an `[upstreams.NAME]` that leads here.

@@ -3,6 +3,7 @@
 mod balancing;
 mod diagnostic;
 mod findings;
+mod health;
 mod instances;
 mod listeners;
 mod process;

@@ -128,25 +128,41 @@ impl<'t> Raw<'t> {
 
     /// Seconds, with a fraction if need be; more than nothing and at most a year.
     pub(super) fn seconds(&self, report: &mut Report) -> Option<Duration> {
-        let seconds = self.number_of_seconds(report)?;
+        let seconds = self.number("a number of seconds", report)?;
         self.checked(rules::seconds(seconds), report)
     }
 
     /// The same, where 0 has a meaning too.
     pub(super) fn seconds_or_zero(&self, report: &mut Report) -> Option<Duration> {
-        let seconds = self.number_of_seconds(report)?;
+        let seconds = self.number("a number of seconds", report)?;
         self.checked(rules::seconds_or_zero(seconds), report)
     }
 
+    /// A share of something, from 0 to 1.
+    pub(super) fn share(&self, report: &mut Report) -> Option<f64> {
+        match self.number("a number", report)? {
+            Some(share) if (0.0..=1.0).contains(&share) => Some(share),
+            _ => self.bad("is out of range", "give a number from 0 to 1", report),
+        }
+    }
+
+    pub(super) fn is_text(&self) -> bool {
+        matches!(&self.value, Value::File(value) if value.get_ref().is_str())
+    }
+
+    pub(super) fn is_table(&self) -> bool {
+        matches!(&self.value, Value::File(value) if value.get_ref().is_table())
+    }
+
     /// The number, `Some(None)` where it is one that no `f64` holds.
-    fn number_of_seconds(&self, report: &mut Report) -> Option<Option<f64>> {
+    fn number(&self, wanted: &str, report: &mut Report) -> Option<Option<f64>> {
         Some(match &self.value {
             Value::File(value) => match value.get_ref() {
                 DeValue::Integer(number) => {
                     i64::from_str_radix(number.as_str(), number.radix()).ok().map(|number| number as f64)
                 }
                 DeValue::Float(number) => number.as_str().parse().ok(),
-                _ => return self.wrong_type("a number of seconds", report),
+                _ => return self.wrong_type(wanted, report),
             },
             Value::Variable(text) => match text.parse() {
                 Ok(number) => Some(number),

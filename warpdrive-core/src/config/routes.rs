@@ -260,7 +260,7 @@ fn field_value(raw: &Raw<'_>, report: &mut Report) -> Option<HeaderValue> {
     raw.checked(rules::field_value(&text), report)
 }
 
-fn fields_to_set(raw: &Raw<'_>, report: &mut Report) -> Vec<(HeaderName, HeaderValue)> {
+pub(super) fn fields_to_set(raw: &Raw<'_>, report: &mut Report) -> Vec<(HeaderName, HeaderValue)> {
     let mut fields_set: Vec<(HeaderName, HeaderValue)> = Vec::new();
     for item in raw.array(report).unwrap_or_default() {
         let owner = Raw::file(raw.name.clone(), item);

@@ -3,15 +3,13 @@
 use std::collections::HashMap;
 use std::ops::Range;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use super::diagnostic::{Code, Place, Report};
 use super::findings::UpstreamPlaces;
 use super::reader::{Environment, Keys, Raw};
-use super::{balancing, inactive, instances, process, rules};
+use super::{balancing, health, instances, process, rules};
 use crate::limits::MAX_UPSTREAMS;
-use crate::model::{Address, HealthCheck, Instance, Upstream, UpstreamId};
-use crate::pattern;
+use crate::model::{Address, Instance, Upstream, UpstreamId};
 
 /// The upstreams of the file, by name.
 #[derive(Default)]
@@ -89,7 +87,7 @@ fn upstream(
     let max_connections = limit.as_ref().and_then(|raw| instances::max_connections(raw, report));
     let alone = |address: Address| Instance { max_connections, ..address.into() };
     let listed = keys.take("instances");
-    let health = keys.take("health").and_then(|raw| health(&raw, report));
+    let health = health::read(&mut keys, report);
     let (process, process_places) = keys.take("process").and_then(|raw| process::read(&raw, report)).unzip();
     let mistaken = matches!(own, Own::Mistaken);
     let instances = match (own, &listed) {
@@ -130,7 +128,7 @@ fn upstream(
     keys.finish(report);
     let (instances, addresses) = instances?;
     let places = UpstreamPlaces { name: span, addresses, process: process_places };
-    let (strategy, keepalive, queue) = (strategy?, keepalive?, queue?);
+    let (strategy, keepalive, queue, health) = (strategy?, keepalive?, queue?, health?);
     Some((
         Upstream { strategy, health, process, keepalive, queue, ..Upstream::new(name.to_owned(), instances) },
         places,
@@ -199,48 +197,6 @@ pub(super) fn socket_path(raw: &Raw<'_>, report: &mut Report) -> Option<PathBuf>
     let path = PathBuf::from(raw.text(report)?);
     raw.checked(rules::socket_path(&path), report)?;
     Some(path)
-}
-
-fn health(raw: &Raw<'_>, report: &mut Report) -> Option<HealthCheck> {
-    let mut keys = raw.table(report)?;
-    let path = match keys.take("path") {
-        Some(raw) => Some(check_path(&raw, report)?),
-        None => None,
-    };
-    let mut seconds = |key, default: u64| match keys.take(key) {
-        Some(raw) => raw.seconds(report),
-        None => Some(Duration::from_secs(default)),
-    };
-    let interval = seconds("interval_secs", 10);
-    let timeout = seconds("timeout_secs", 2);
-    let mut threshold = |key, default| match keys.take(key) {
-        Some(raw) => raw.integer(1..=1000, report).map(|count| count as u32),
-        None => Some(default),
-    };
-    let unhealthy = threshold("unhealthy_threshold", 3);
-    let healthy = threshold("healthy_threshold", 2);
-    keys.finish(report);
-    inactive(report, raw.place(), "`health`", "instances are tried in turn and failed connections move on to the next");
-    Some(HealthCheck {
-        path,
-        interval: interval?,
-        timeout: timeout?,
-        unhealthy_threshold: unhealthy?,
-        healthy_threshold: healthy?,
-    })
-}
-
-fn check_path(raw: &Raw<'_>, report: &mut Report) -> Option<String> {
-    let text = raw.text(report)?;
-    // A check may have a query, which patterns may not.
-    match pattern::normal_pattern(text.split('?').next().unwrap_or(&text), true) {
-        Ok(_) if text.bytes().all(|byte| byte.is_ascii_graphic()) => Some(text),
-        Ok(_) => raw.bad("the path has bytes that no request target has", "escape them, such as `%20`", report),
-        Err(error) => {
-            report.add(Code::BadPath, raw.place(), format!("`{}`: {error}", raw.name)).help(error.hint());
-            None
-        }
-    }
 }
 
 /// The address in `WARPDRIVE_TARGET_*`.

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 
 use warpdrive_core::Router;
 use warpdrive_core::config::{Code, ConfigErrors, Diagnostic, Loaded, Severity, Source, load};
-use warpdrive_core::model::{Instance, SameSite, Strategy, Upstream};
+use warpdrive_core::model::{HealthSettings, Instance, PassiveCheck, SameSite, Strategy, Upstream, WhenAllDown};
 
 use crate::fixtures::files;
 
@@ -27,6 +27,8 @@ fn the_missions_examples_load() {
         let text = std::fs::read_to_string(&path).unwrap();
         let loaded = load_with(Some(&text), &[("WARPDRIVE_ADMIN_TOKEN", "s3cret")])
             .unwrap_or_else(|errors| panic!("{}: {errors}", path.display()));
+        let health = loaded.warnings.iter().find(|warning| warning.to_string().contains("`health`"));
+        assert_eq!(health, None, "{}", path.display());
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         let found = loaded.warnings.iter().filter(|warning| warning.code >= Code::DuplicateRoute);
         findings.extend(found.map(|warning| (name.clone(), warning.code, warning.position.unwrap().0)));
@@ -246,4 +248,28 @@ fn the_examples_load() {
         assert_eq!(loaded.warnings, [], "{}", path.display());
         Router::compile(loaded.model).unwrap();
     }
+}
+
+#[test]
+fn health_is_read_with_its_defaults() {
+    let text = "[upstreams.a]\nport = 1\nwhen_all_down = \"use_all\"\nslow_start_secs = 30\n\
+                passive = { threshold = 5, max_ejection_secs = 8 }\n[upstreams.a.health]\npath = \"/up?full=1\"\n\
+                expect = [204, \"300-308\"]\ninterval_secs = 4\n\
+                [upstreams.b]\nport = 2\npassive = false\n[upstreams.c]\nport = 3\n\
+                [[routes]]\nhosts = [\"*\", \"*.example.com\"]\nupstream = \"a\"\n\
+                [[routes]]\nhosts = [\"*.b.example\", \"WWW.example.com\", \"b.example.com\"]\nupstream = \"a\"\n\
+                [[routes]]\nupstream = \"b\"\n[[routes]]\nhost = \"c\"\nupstream = \"c\"\n";
+    let model = load_with(Some(text), &[]).unwrap().model;
+    let [a, b, c] = model.upstreams() else { panic!("three") };
+    let check = a.health.check.as_ref().unwrap();
+    let millis = [check.interval, check.jitter, check.timeout].map(|time| time.as_millis());
+    assert_eq!((check.path.as_deref(), millis), (Some("/up?full=1"), [4000, 400, 2000]));
+    assert_eq!((check.unhealthy_threshold, check.healthy_threshold), (3, 2));
+    let expected = |status: u16| check.expect.contains(status.try_into().unwrap());
+    assert_eq!([200, 204, 205, 300, 308, 309].map(expected), [false, true, false, true, true, false]);
+    assert_eq!((a.health.when_all_down, a.health.slow_start.as_secs()), (WhenAllDown::UseAll, 30));
+    assert_eq!((a.health.passive.threshold, a.health.passive.max_ejection.as_secs()), (5, 8));
+    assert_eq!((b.health.passive, &b.health.check), (PassiveCheck::off(), &None));
+    assert_eq!(c.health, HealthSettings::default());
+    assert_eq!([0, 1, 2].map(|upstream| model.check_host(upstream)), ["www.example.com", "localhost", "c"]);
 }

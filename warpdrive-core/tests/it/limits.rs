@@ -34,6 +34,11 @@ fn host_of(length: usize) -> String {
     if name.ends_with('.') { format!("{}a", &name[..length - 1]) } else { name }
 }
 
+/// What a line of a health check is refused with.
+fn check_with(line: &str) -> Option<String> {
+    load_text(&format!("[upstreams.u]\nport = 1\n[upstreams.u.health]\n{line}\n")).err()
+}
+
 /// What a text of a given length does where texts are bounded: `Some` is the refusal.
 type Tried = fn(usize) -> Option<String>;
 
@@ -104,6 +109,11 @@ const SIZES: &[(&str, usize, Tried)] = &[
         )
     }),
     ("MAX_ROUTES", MAX_ROUTES, |count| mistake((0..count).fold(one(), |table, _| table.route(RouteBuilder::to("u"))))),
+    ("MAX_CHECK_STATUSES", MAX_CHECK_STATUSES, |count| check_with(&format!("expect = [{}]", "200, ".repeat(count)))),
+    ("MAX_CHECK_FIELDS", MAX_CHECK_FIELDS, |count| {
+        let fields: String = (0..count).map(|number| format!("{{ name = \"x-{number}\", value = \"1\" }}, ")).collect();
+        check_with(&format!("headers = [{fields}]"))
+    }),
     ("MAX_CONFIG_BYTES", MAX_CONFIG_BYTES, |length| {
         let text = "[upstreams.u]\nport = 1\n";
         load_text(&format!("{text}#{}", " ".repeat(length - text.len() - 1))).err()

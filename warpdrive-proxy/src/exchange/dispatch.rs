@@ -69,6 +69,7 @@ impl Exchange {
             let limit = decision.limits.read_timeout;
             match link.send(request, client, limit).await {
                 Ok(response) => {
+                    pool.instance().health.request_succeeded();
                     if kept {
                         client.kept.borrow_mut().forget();
                     }
@@ -80,6 +81,9 @@ impl Exchange {
                         return Err(failure.into());
                     }
                     let copy = kept.then(|| client.kept.borrow_mut().take()).flatten();
+                    if matches!(lost, Lost::Unsent(_) | Lost::Unanswered) && !link.is_reused() {
+                        pool.report(pool.instance().health.request_closed());
+                    }
                     request = self.recover(lost, &mut search, &link, copy, decision)?;
                 }
             }
@@ -100,6 +104,7 @@ impl Exchange {
             Ok(link) => return Ok(link),
             Err(error) => error,
         };
+        pool.report(pool.instance().health.request_refused(&error));
         let worker = &self.client().worker;
         if let Some(left_out) = worker.warnings.upstream.pass() {
             let upstream = &*pool.instance().upstream;
@@ -148,7 +153,7 @@ impl Exchange {
         }
         search.fresh = true;
         search.resent = true;
-        if search.upstream.pools.len() > 1 {
+        if search.has_another() {
             search.give_up(failure);
         }
         Ok(copy)

@@ -3,6 +3,7 @@
 //! The pipeline is [`Exchange::run`]; the modules beside it are its steps, in order.
 
 mod checks;
+mod choice;
 mod decide;
 mod dispatch;
 mod kept;

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use warpdrive_core::balance::{Asked, Pin};
 
 use super::Exchange;
+use super::choice::Round;
 use super::decide::Decision;
 use crate::alarm::Alarm;
 use crate::page::Failure;
@@ -19,6 +20,8 @@ use crate::view::ViewUpstream;
 pub(super) struct Search<'a> {
     pub(super) upstream: &'a ViewUpstream,
     asked: Asked,
+    /// Decides whether an instance that starts slowly gets this request.
+    chance: u64,
     /// The place of the instance that is being tried.
     current: usize,
     /// The places of those that were given up.
@@ -43,9 +46,13 @@ enum Look {
 }
 
 impl<'a> Search<'a> {
-    /// Whether an instance is left that was not tried.
+    /// Whether an instance is left that was not tried and may be.
     pub(super) fn has_another(&self) -> bool {
-        self.given_up.len() + 1 < self.upstream.pools.len()
+        self.untried().any(|place| place != self.current && self.upstream.may_have(place))
+    }
+
+    fn untried(&self) -> impl Iterator<Item = usize> {
+        (0..self.upstream.pools.len()).filter(|place| !self.given_up.contains(place))
     }
 
     pub(super) fn give_up(&mut self, failure: Failure) {
@@ -65,18 +72,8 @@ impl<'a> Search<'a> {
     fn look(&mut self) -> Look {
         let upstream = self.upstream;
         loop {
-            let place = match self.home() {
-                Some(home) => home,
-                None => {
-                    let may_try = |place: usize| self.may_try(place) && upstream.has_room(place);
-                    let picked =
-                        upstream.balancer.borrow().pick(&self.asked, may_try, |place| upstream.in_flight(place));
-                    match (picked, self.wants()) {
-                        (Some(place), _) => place,
-                        (None, Some(wants)) => return Look::Full(wants),
-                        (None, None) => return Look::Nothing,
-                    }
-                }
+            let Some(place) = self.home().or_else(|| self.choose()) else {
+                return self.wants().map_or(Look::Nothing, Look::Full);
             };
             if let Some(lease) = upstream.lease(place) {
                 self.current = place;
@@ -89,23 +86,39 @@ impl<'a> Search<'a> {
         }
     }
 
+    /// What the strategy chooses, of those with room in the first round that has one.
+    fn choose(&self) -> Option<usize> {
+        let upstream = self.upstream;
+        let balancer = upstream.balancer.borrow();
+        [Round::ByShare(self.chance), Round::Up, Round::Last].into_iter().find_map(|round| {
+            // An ejected instance gets what no other can take, not what others are too busy for.
+            if matches!(round, Round::Last) && self.untried().any(|place| upstream.is_available(place)) {
+                return None;
+            }
+            let usable = |place: usize| {
+                round.has(upstream, place) && !self.given_up.contains(&place) && upstream.has_room(place)
+            };
+            balancer.pick(&self.asked, usable, |place| upstream.in_flight(place))
+        })
+    }
+
     /// What would be of use; `None` where every instance is given up or not available.
     fn wants(&self) -> Option<Wants> {
         let number = |place: usize| self.upstream.pools.get(place).map(|pool| pool.instance().number());
         if let Some(number) = self.home().and_then(number) {
             return Some(Wants::Only(number));
         }
-        (0..self.upstream.pools.len()).any(|place| self.may_try(place)).then_some(Wants::Any)
+        self.untried().any(|place| self.upstream.may_have(place)).then_some(Wants::Any)
     }
 
     /// The instance that the client is pinned to, while that can be tried, with or without room.
     fn home(&self) -> Option<usize> {
         let pin = self.asked.pin?;
-        self.upstream.balancer.borrow().pinned(pin).filter(|place| self.may_try(*place))
-    }
-
-    fn may_try(&self, place: usize) -> bool {
-        self.upstream.is_available(place) && !self.given_up.contains(&place)
+        self.upstream
+            .balancer
+            .borrow()
+            .pinned(pin)
+            .filter(|place| self.upstream.is_available(*place) && !self.given_up.contains(place))
     }
 }
 
@@ -119,8 +132,10 @@ impl Exchange {
     ) -> Search<'a> {
         let balancer = upstream.balancer.borrow();
         let cookie = upstream.cookie.as_ref();
+        let chance = self.client().worker.random();
         Search {
             upstream,
+            chance,
             asked: Asked {
                 turn: if balancer.uses_turn() { upstream.state.next_turn() } else { 0 },
                 random: if balancer.uses_random() { self.client().worker.random() } else { 0 },

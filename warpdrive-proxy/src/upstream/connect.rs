@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use rustix::io::Errno;
+use thiserror::Error;
 use tokio::net::{TcpStream, UnixStream, lookup_host};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use warpdrive_core::model::Address;
@@ -36,11 +37,13 @@ impl Endpoint {
 }
 
 /// Why there is no connection.
-#[derive(Debug)]
+#[derive(Debug, Error)]
 pub(crate) enum ConnectError {
     /// The connect time passed.
+    #[error("the time to connect passed")]
     Timeout,
     /// The instance, the resolver or the kernel said no.
+    #[error("cannot connect: {0}")]
     Refused(io::Error),
 }
 

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::connect::Endpoint;
 use super::link::Link;
 use super::registry::InstanceState;
+use super::told::Told;
 use crate::limits::{IDLE_PER_INSTANCE, IDLE_UPSTREAM};
 
 /// An idle connection and when it becomes too old to be used.
@@ -52,6 +53,13 @@ impl Pool {
 
     pub(crate) fn instance(&self) -> &Arc<InstanceState> {
         &self.instance
+    }
+
+    /// Logs what a request changed of the instance's health, if anything.
+    pub(crate) fn report(&self, told: Option<Told>) {
+        if let Some(told) = told {
+            told.log(&self.instance.upstream, &self.label);
+        }
     }
 
     pub(crate) fn endpoint(&self) -> &Endpoint {

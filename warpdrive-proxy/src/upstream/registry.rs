@@ -9,6 +9,7 @@ use std::sync::{Arc, Weak};
 use warpdrive_core::balance::Slots;
 use warpdrive_core::model::Address;
 
+use super::health::Health;
 use super::queue::Queue;
 
 /// The counters of one instance, shared by all workers and by every snapshot that names it.
@@ -21,6 +22,7 @@ pub(crate) struct InstanceState {
     /// Differs between any two instances of a registry.
     number: u64,
     in_flight: Slots,
+    pub(crate) health: Health,
 }
 
 impl InstanceState {
@@ -40,7 +42,7 @@ impl InstanceState {
 
     /// Whether it may get requests at all.
     pub(crate) fn is_available(&self) -> bool {
-        true
+        self.health.is_available()
     }
 
     /// Begins a lease unless `limit` are held already.
@@ -119,6 +121,7 @@ impl Registry {
             shared: Arc::clone(shared),
             number: self.numbers,
             in_flight: Slots::new(),
+            health: Health::default(),
         });
         self.numbers += 1;
         self.instances.insert(key, Arc::downgrade(&state));

@@ -203,7 +203,7 @@ fn a_backup_is_asked_only_when_the_others_cannot_be_had() {
 #[test]
 fn a_cookie_keeps_a_client_at_its_instance_and_moves_it_when_that_is_down() {
     let (one, two) = (Instance::echo(), Instance::echo());
-    let settings = "strategy = \"sticky_cookie\"\nsticky_cookie = { name = \"at\" }";
+    let settings = "strategy = \"sticky_cookie\"\nsticky_cookie = { name = \"at\" }\npassive = false";
     let text = config("", &pool(settings, &[(one.address, ""), (two.address, ""), (nobody(), "")]));
     let mut proxy = Running::start(&text);
     let with = |cookie: &str| format!("GET / HTTP/1.1\r\nHost: a\r\nCookie: a=b; {cookie}\r\n\r\n");

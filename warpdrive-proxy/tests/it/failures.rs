@@ -1,6 +1,6 @@
 //! What a client sees, and what it never sees, when something fails.
 
-use crate::support::{Instance, Running, config, eventually, nobody, value};
+use crate::support::{Instance, Running, app, config, eventually, nobody, value};
 
 fn assert_page(answer: &crate::support::Answer, status: u16, reason: &str) {
     assert_eq!(answer.status(), status, "{answer:?}");
@@ -128,7 +128,9 @@ fn retries_are_held_to_the_budget() {
         notes.request(peer);
     });
     let instance = Instance::echo();
-    let proxy = Running::before(&[dying.address, instance.address], "worker_threads = 1", "");
+    // Else it would be ejected after three.
+    let text = app(&[dying.address, instance.address], "");
+    let proxy = Running::start(&config("worker_threads = 1", &format!("[upstreams.app]\npassive = false\n{text}")));
     let failed = (0..60).filter(|_| proxy.get("/").status() == 502).count();
     // Thirty meet the instance that dies; ten to twelve of them may be sent again.
     assert!((16..=20).contains(&failed), "{failed} of 60");

@@ -46,6 +46,7 @@ pub(crate) fn app(instances: &[SocketAddr], route: &str) -> String {
 
 impl Running {
     pub(crate) fn start(text: &str) -> Self {
+        crate::warnings::keep();
         let (sender, lines) = sync_channel(10_000);
         let options = Options::new().with_access_log(AccessLog::Channel(sender));
         let proxy = Proxy::start(model(text), options).unwrap();

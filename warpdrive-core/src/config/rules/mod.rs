@@ -6,6 +6,7 @@
 mod actions;
 mod addresses;
 mod conditions;
+mod health;
 mod settings;
 
 use std::ops::RangeInclusive;
@@ -19,6 +20,7 @@ pub(crate) use addresses::{
 pub(crate) use conditions::{
     PathKey, field_name, field_regex, field_value, host, method, none_listed, path, two_paths,
 };
+pub(crate) use health::{FINAL_STATUS, check_host, no_host_among, statuses, threshold};
 pub(crate) use settings::{
     CACHE_SCHEMES, DATABASE_SCHEMES, MAX_CONNECTIONS, MAX_HEADER_FIELDS, NO_ROUTE_STATUS, WORKER_THREADS, listed_twice,
     settings, url,
