@@ -14,7 +14,9 @@ use clap::Args;
 use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header};
 use serde_json::{Value, json};
-use warpdrive_core::forwarding::{ClientConnection, Credentials, Forward, RequestHead, Scheme, explain, forward};
+use warpdrive_core::forwarding::{
+    ClientConnection, Credentials, Forward, RequestHead, Scheme, explain, forward, is_health_check,
+};
 use warpdrive_core::{Explanation, Reject, RequestView, Router, Scratch};
 
 use changes::Changes;
@@ -66,7 +68,7 @@ fn field(argument: OsString) -> Result<(HeaderName, HeaderValue), String> {
     Ok((name, value))
 }
 
-/// Exits with 0 where the request is routed, with 1 where it is not, with 2 for mistakes in the
+/// Exits with 0 where the request is routed, or the proxy answers it by itself, with 1 where it is not, with 2 for mistakes in the
 /// configuration.
 pub(crate) fn run(args: &RouteTestArgs) -> ExitCode {
     let configuration = match Configuration::load(args.config.as_deref()) {
@@ -84,10 +86,14 @@ pub(crate) fn run(args: &RouteTestArgs) -> ExitCode {
     // Whoever closed the standard output still gets the exit code.
     let _ = std::io::stdout().write_all(text.as_bytes());
     match answer.outcome {
-        Outcome::Routed(_) => ExitCode::SUCCESS,
+        Outcome::Routed(_) | Outcome::HealthCheck => ExitCode::SUCCESS,
         Outcome::NoRoute(_) | Outcome::Rejected(_) => ExitCode::from(exit::NO),
     }
 }
+
+/// What is said of a request for `server.health_path`.
+const HEALTH_CHECK: &str =
+    "answered by the proxy itself (server.health_path), before any route: 200, or 503 while it is stopping";
 
 struct Answer<'r, 'q> {
     outcome: Outcome<'r, 'q>,
@@ -101,6 +107,8 @@ enum Outcome<'r, 'q> {
     /// The status that a client would get.
     NoRoute(u16),
     Rejected(Reject),
+    /// The proxy answers it itself, before any route.
+    HealthCheck,
 }
 
 fn ask<'r, 'q>(router: &'r Router, args: &'q RouteTestArgs, scratch: &'q mut Scratch) -> Answer<'r, 'q> {
@@ -113,7 +121,12 @@ fn ask<'r, 'q>(router: &'r Router, args: &'q RouteTestArgs, scratch: &'q mut Scr
     };
     let version = if args.no_host { Version::HTTP_10 } else { Version::HTTP_11 };
     let head = RequestHead { method: &method, version, target: &args.target };
-    let explanation = explain(router, head, &headers, &connection);
+    let mut explanation = explain(router, head, &headers, &connection);
+    if is_health_check(router, head, &headers, scratch) {
+        // No route is asked.
+        explanation.considered.clear();
+        return Answer { outcome: Outcome::HealthCheck, explanation, changes: Changes::default() };
+    }
     let mut edited = headers.clone();
     let fresh = changes::fresh(&headers);
     let found = forward(router, head, &mut edited, &connection, &fresh, Credentials::Assume, scratch);
@@ -124,7 +137,7 @@ fn ask<'r, 'q>(router: &'r Router, args: &'q RouteTestArgs, scratch: &'q mut Scr
     };
     let changes = match &outcome {
         Outcome::Routed(_) => changes::between(&headers, &edited),
-        Outcome::NoRoute(_) | Outcome::Rejected(_) => Changes::default(),
+        Outcome::NoRoute(_) | Outcome::Rejected(_) | Outcome::HealthCheck => Changes::default(),
     };
     Answer { outcome, explanation, changes }
 }
@@ -156,6 +169,7 @@ impl Answer<'_, '_> {
     fn json(&self, args: &RouteTestArgs) -> Value {
         let (outcome, status, reason) = match &self.outcome {
             Outcome::Routed(_) => ("routed", None, None),
+            Outcome::HealthCheck => ("health_check", Some(200), Some(HEALTH_CHECK.to_owned())),
             Outcome::NoRoute(status) => ("no_route", Some(*status), Some("no route accepts the request".to_owned())),
             Outcome::Rejected(reject) => ("rejected", Some(reject.status.as_u16()), Some(reject.detail.to_string())),
         };
@@ -233,6 +247,9 @@ impl Answer<'_, '_> {
                 if let Some(command) = self.command_that_matches(args, router) {
                     let _ = writeln!(text, "  only the host failed; try: {command}");
                 }
+            }
+            Outcome::HealthCheck => {
+                let _ = writeln!(text, "  {HEALTH_CHECK}");
             }
             Outcome::Rejected(reject) => {
                 let _ =

@@ -13,6 +13,7 @@ use warpdrive_proxy::{AccessLog, Drained, Options, Proxy, StopHandle};
 use crate::exit;
 use crate::report;
 use crate::source::Configuration;
+use crate::status;
 
 /// The arguments of `warpdrive serve`.
 #[derive(Debug, Args)]
@@ -41,7 +42,7 @@ pub(crate) fn run_model(model: Model) -> ExitCode {
         Ok(signals) => signals,
         Err(error) => return fail(&format!("cannot catch signals: {error}")),
     };
-    let proxy = match Proxy::start(model, Options::new().with_access_log(log)) {
+    let proxy = match Proxy::start(model, Options::new().with_access_log(log).with_admin_places(status::places())) {
         Ok(proxy) => proxy,
         Err(error) => return fail(&with_sources(&error)),
     };

@@ -227,6 +227,21 @@ pub fn explain(
     })
 }
 
+/// Whether a request asks for the health of the proxy itself, at `server.health_path`: then it is
+/// answered before any route, and [`forward()`] is not asked. GET and HEAD only, on any host; what
+/// [`forward()`] refuses for its `Host` is no such request.
+pub fn is_health_check(router: &Router, head: RequestHead<'_, '_>, headers: &HeaderMap, scratch: &mut Scratch) -> bool {
+    router.is_health_check(head.method.as_str(), head.target, scratch) && has_valid_host(&head, headers)
+}
+
+fn has_valid_host(head: &RequestHead<'_, '_>, headers: &HeaderMap) -> bool {
+    match host_field(headers) {
+        Ok(Some(field)) => host::canonical(field.as_bytes(), &mut String::new()).is_ok(),
+        Ok(None) => head.version != Version::HTTP_11,
+        Err(_) => false,
+    }
+}
+
 /// The value that `Host` will have: an absolute target's authority, else the one field.
 fn effective_host(head: &RequestHead<'_, '_>, headers: &mut HeaderMap) -> Result<Option<HeaderValue>, Reject> {
     let field = host_field(headers)?.cloned();

@@ -3,7 +3,7 @@
 //! [`Router::route`](crate::Router::route) alone says where a request goes. A program that also passes it on uses
 //! [`forward()`] instead, one pure function that does what live traffic of WarpDrive gets: it removes what a client may not send,
 //! routes by what is left, checks `require_auth`, sets `X-Forwarded-*` and the route's `add_headers`. [`finish_response`] is its
-//! counterpart on the way back.
+//! counterpart on the way back. [`is_health_check`] comes before it, in a program that answers at `server.health_path`.
 //!
 //! ```
 //! use http::{HeaderMap, HeaderValue, Method, Version};
@@ -35,6 +35,7 @@
 
 pub use crate::client::is_private;
 pub use crate::forward::{
-    ClientConnection, Credentials, Forward, Fresh, PublicOrigin, RequestHead, Scheme, explain, forward, kept_request_id,
+    ClientConnection, Credentials, Forward, Fresh, PublicOrigin, RequestHead, Scheme, explain, forward,
+    is_health_check, kept_request_id,
 };
 pub use crate::response::{finish_interim_response, finish_response};

@@ -4,17 +4,20 @@
 //! Both refuse what a [`crate::Router`] could not serve, so a model always compiles unless it is
 //! larger than [`crate::limits`] allow.
 
+mod admin;
 mod balancing;
 mod health;
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 
+pub use admin::AdminSocket;
+pub(crate) use admin::USUAL_HEALTH_PATH;
 pub use balancing::{QueueSettings, SameSite, StickyCookie, Strategy};
 pub use health::{HealthCheck, HealthSettings, PassiveCheck, Statuses, WhenAllDown};
 
@@ -118,6 +121,13 @@ pub struct ServerSettings {
     pub max_connections: Option<usize>,
     /// The user to become after binding.
     pub user: Option<String>,
+    /// Where the running proxy may be asked how it is.
+    pub admin_socket: AdminSocket,
+    /// The same over TCP, without a password; `None` opens no port.
+    pub admin_address: Option<SocketAddr>,
+    /// The path, in normal form, where GET and HEAD are answered before any route: 200, or 503 while
+    /// the proxy is stopping. `None` leaves every path to the routes.
+    pub health_path: Option<String>,
 }
 
 impl Default for ServerSettings {
@@ -140,6 +150,9 @@ impl Default for ServerSettings {
             max_header_fields: 100,
             max_connections: None,
             user: None,
+            admin_socket: AdminSocket::default(),
+            admin_address: None,
+            health_path: Some(USUAL_HEALTH_PATH.to_owned()),
         }
     }
 }

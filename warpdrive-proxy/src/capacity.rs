@@ -25,6 +25,11 @@ impl Capacity {
         self.most.store(most, Relaxed);
     }
 
+    /// The limit.
+    pub(crate) fn most(&self) -> usize {
+        self.most.load(Relaxed)
+    }
+
     /// Open connections, and those that are being accepted.
     pub(crate) fn open(&self) -> usize {
         self.open.load(Relaxed)

@@ -5,11 +5,12 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
@@ -18,7 +19,9 @@ use warpdrive_core::Model;
 use warpdrive_core::model::{Address, ServerSettings};
 
 use crate::access_log::{AccessLog, LogThread};
+use crate::admin::{AdminListeners, AdminPlaces, AdminThread};
 use crate::capacity::Capacity;
+use crate::counters::Traffic;
 use crate::descriptors::{connections, raise_limit};
 use crate::drain::{Control, Drained, Event};
 use crate::health::HealthThread;
@@ -26,6 +29,7 @@ use crate::limits::CONTROL_QUEUE;
 use crate::listen::{self, Bound};
 use crate::snapshot::Snapshot;
 use crate::start::{ReplaceError, StartError};
+use crate::status::{self, Status};
 use crate::upstream::{HealthReport, Registry};
 use crate::user::User;
 use crate::worker::{self, Shared, Stage, WorkerParts};
@@ -36,6 +40,9 @@ use crate::worker::{self, Shared, Stage, WorkerParts};
 pub struct Options {
     /// Where access-log lines go; standard output by default.
     pub access_log: AccessLog,
+    /// Where the admin socket is made unless `server.admin_socket` names a path; without, it is made
+    /// nowhere else.
+    pub admin_places: Option<AdminPlaces>,
 }
 
 impl Options {
@@ -48,6 +55,13 @@ impl Options {
     #[must_use]
     pub fn with_access_log(mut self, access_log: AccessLog) -> Self {
         self.access_log = access_log;
+        self
+    }
+
+    /// Makes the admin socket in one of these places, unless `server.admin_socket` says otherwise.
+    #[must_use]
+    pub fn with_admin_places(mut self, places: AdminPlaces) -> Self {
+        self.admin_places = Some(places);
         self
     }
 }
@@ -71,6 +85,8 @@ pub struct InstanceReport {
 #[derive(Debug)]
 pub struct Proxy {
     addresses: Vec<SocketAddr>,
+    admin_address: Option<SocketAddr>,
+    admin_socket: Option<PathBuf>,
     shared: Arc<Shared>,
     registry: Mutex<Registry>,
     health: HealthThread,
@@ -110,22 +126,28 @@ impl Proxy {
     ///
     /// See [`StartError`]; nothing of the proxy is left then.
     pub fn start(model: Model, options: Options) -> Result<Proxy, StartError> {
-        let mut registry = Registry::default();
+        let workers = worker_count(&model.settings().server);
+        let mut registry = Registry::new(workers);
         let snapshot = Snapshot::compile(model, &mut registry)?;
         let server = snapshot.server().clone();
         let user = server.user.as_deref().map(|name| User::find(name).map(|user| (user, name))).transpose()?;
         let descriptors = raise_limit();
-        let workers = worker_count(&server);
         let Bound { by_worker, addresses } = listen::bind(&server, workers)?;
         listen::refuse_own_listener(snapshot.router.model(), &addresses)?;
         if let Some((user, name)) = user {
             user.become_it(name)?;
         }
+        let port = addresses.first().map_or(0, SocketAddr::port);
+        let admin = AdminListeners::bind(&server, options.admin_places.as_ref(), port);
+        let (admin_address, admin_socket) = (admin.address(), admin.path().map(Path::to_owned));
         let shared = Arc::new(Shared {
             live: Arc::new(ArcSwap::from_pointee(snapshot)),
             stage: watch::Sender::new(Stage::Running),
             counts: (0..workers).map(|_| AtomicUsize::new(0)).collect(),
             capacity: Capacity::new(connections(server.max_connections, descriptors)),
+            traffic: (0..workers).map(|_| Traffic::default()).collect(),
+            addresses: addresses.clone(),
+            started: Instant::now(),
             warned_of_balancer: AtomicBool::new(false),
         });
         let log = LogThread::start(options.access_log).map_err(StartError::Thread)?;
@@ -133,6 +155,7 @@ impl Proxy {
         let Workers { threads, gates } = start_workers(&shared, by_worker, &log, &events)?;
         let (health, health_thread) = HealthThread::start(&shared.live.load(), new_runtime, shared.stage.subscribe())
             .map_err(StartError::Thread)?;
+        let admin = AdminThread::start(admin, Arc::clone(&shared)).map_err(StartError::Thread)?;
         let control = Control::new(Arc::clone(&shared), inbox);
         let control = thread::Builder::new()
             .name("warpdrive-control".to_owned())
@@ -143,11 +166,15 @@ impl Proxy {
                 let drained = control.run(threads, log);
                 // The stage that ends it is reached.
                 let _ = health_thread.join();
+                // It answers until the last request has ended.
+                drop(admin);
                 drained
             })
             .map_err(StartError::Thread)?;
         Ok(Proxy {
             addresses,
+            admin_address,
+            admin_socket,
             shared,
             registry: Mutex::new(registry),
             health,
@@ -163,11 +190,26 @@ impl Proxy {
         &self.addresses
     }
 
+    /// Where the admin endpoint listens over TCP, if it does.
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        self.admin_address
+    }
+
+    /// The path of the admin socket, if there is one.
+    pub fn admin_socket(&self) -> Option<&Path> {
+        self.admin_socket.as_deref()
+    }
+
+    /// What the proxy and every instance of the current model are doing.
+    pub fn status(&self) -> Status {
+        status::gather(&self.shared)
+    }
+
     /// Puts another model in the place of the one in use.
     ///
     /// Requests that are under way end by the old one; the next request of any connection is
     /// decided by the new one. Counters, health and idle connections of instances that both have are kept.
-    /// Listeners, worker threads and the user stay as they were started.
+    /// Listeners, those of the admin endpoint among them, worker threads and the user stay as they were started.
     ///
     /// # Errors
     ///

@@ -31,11 +31,13 @@
 
 mod accept;
 mod access_log;
+mod admin;
 mod alarm;
 mod body;
 mod capacity;
 mod client;
 mod control;
+mod counters;
 mod descriptors;
 mod drain;
 mod exchange;
@@ -48,6 +50,7 @@ mod read_share;
 mod roster;
 mod snapshot;
 mod start;
+pub mod status;
 mod tunnel;
 mod upstream;
 mod user;
@@ -56,6 +59,7 @@ mod wire;
 mod worker;
 
 pub use access_log::AccessLog;
+pub use admin::AdminPlaces;
 pub use control::{InstanceReport, Options, Proxy, StopHandle};
 pub use drain::Drained;
 pub use start::{ReplaceError, StartError};

@@ -149,6 +149,19 @@ pub(crate) const EXPECT_WAIT: Duration = Duration::from_secs(1);
 /// What `Retry-After` of a 503 says, in seconds.
 pub(crate) const RETRY_AFTER_SECS: &str = "1";
 
+/// Connections that the admin endpoint serves at once; more wait to be accepted.
+pub(crate) const ADMIN_CONNECTIONS: usize = 8;
+
+/// How long one question at the admin endpoint may take, from accepting to the last byte.
+pub(crate) const ADMIN_TIME: Duration = Duration::from_secs(3);
+
+/// What may be buffered of a request at the admin endpoint in bytes, and so its longest head. hyper
+/// accepts no smaller number.
+pub(crate) const ADMIN_BUFFER_BYTES: usize = 8 * 1024;
+
+/// Connections that may wait at the admin socket.
+pub(crate) const ADMIN_QUEUE: i32 = 16;
+
 #[cfg(test)]
 mod tests {
     /// The page that people read names every bound.

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use crate::access_log::Record;
 use crate::alarm::Alarm;
 use crate::client::Client;
-use crate::upstream::{Lease, Link, UpstreamIo};
+use crate::upstream::{Lease, Link, Pool, UpstreamIo};
 use crate::wire::Wire;
 
 /// What a tunnel keeps until its end.
@@ -46,7 +46,8 @@ impl Tunnel {
     /// Waits for both upgrades, then relays. A dropped tunnel, as at the end of a stop, writes its
     /// log line too.
     pub(crate) async fn run(self, on_client: OnUpgrade, on_upstream: OnUpgrade) {
-        let Tunnel { client, record, lease, link, idle } = self;
+        let Tunnel { client, record, lease, mut link, idle } = self;
+        let opened = link.take_opened();
         let count = client.count();
         let mut line = Line { client, record };
         line.reason(Some("upgrade_incomplete"));
@@ -55,9 +56,9 @@ impl Tunnel {
         if let (Ok(client), Ok(upstream)) = (client, upstream)
             && let (Some(near), Some(far)) = (side::<Wire>(client), side::<UpstreamIo>(upstream))
         {
-            line.relay(near, far, idle).await;
+            line.relay(near, far, idle, lease.pool()).await;
         }
-        drop((line, lease, count));
+        drop((line, lease, count, opened));
     }
 }
 
@@ -68,7 +69,7 @@ struct Line {
 }
 
 impl Line {
-    async fn relay(&mut self, near: Side<Wire>, far: Side<UpstreamIo>, idle: Duration) {
+    async fn relay(&mut self, near: Side<Wire>, far: Side<UpstreamIo>, idle: Duration, pool: &Pool) {
         let Side { io: mut near, early } = near;
         let mut up = Direction::new(early);
         let Side { io: mut far, early } = far;
@@ -86,6 +87,10 @@ impl Line {
             let upward = up.poll(cx, &mut near, &mut far, &mut space);
             let downward = down.poll(cx, &mut far, &mut near, &mut space);
             drop(space);
+            pool.count(|counters| {
+                counters.sent.add(up.bytes - before.0);
+                counters.received.add(down.bytes - before.1);
+            });
             if let Some(record) = record.as_mut() {
                 record.received = up.bytes;
                 record.sent = down.bytes;

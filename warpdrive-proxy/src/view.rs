@@ -64,13 +64,15 @@ impl ViewUpstream {
 pub(crate) struct Views {
     cache: RefCell<Cache<Live, Arc<Snapshot>>>,
     current: RefCell<Rc<View>>,
+    worker: usize,
 }
 
 impl Views {
-    pub(crate) fn new(live: &Live) -> Self {
+    /// For the worker of that index.
+    pub(crate) fn new(live: &Live, worker: usize) -> Self {
         let mut cache = Cache::new(Arc::clone(live));
-        let view = View::new(Arc::clone(cache.load()), None);
-        Views { cache: RefCell::new(cache), current: RefCell::new(Rc::new(view)) }
+        let view = View::new(Arc::clone(cache.load()), None, worker);
+        Views { cache: RefCell::new(cache), current: RefCell::new(Rc::new(view)), worker }
     }
 
     pub(crate) fn current(&self) -> Rc<View> {
@@ -78,7 +80,7 @@ impl Views {
         let snapshot = cache.load();
         let mut current = self.current.borrow_mut();
         if !Arc::ptr_eq(snapshot, &current.snapshot) {
-            let next = Rc::new(View::new(Arc::clone(snapshot), Some(&current)));
+            let next = Rc::new(View::new(Arc::clone(snapshot), Some(&current), self.worker));
             *current = next;
         }
         Rc::clone(&current)
@@ -88,7 +90,7 @@ impl Views {
 impl View {
     /// Pools of instances that the view before had are taken over with their idle connections; the
     /// others close theirs when their last exchange ends.
-    fn new(snapshot: Arc<Snapshot>, before: Option<&View>) -> Self {
+    fn new(snapshot: Arc<Snapshot>, before: Option<&View>, worker: usize) -> Self {
         let mut known: HashMap<*const InstanceState, Rc<Pool>> = before
             .iter()
             .flat_map(|view| &view.upstreams)
@@ -108,7 +110,7 @@ impl View {
                     .map(|instance| {
                         known
                             .entry(Arc::as_ptr(instance))
-                            .or_insert_with(|| Rc::new(Pool::new(Arc::clone(instance))))
+                            .or_insert_with(|| Rc::new(Pool::new(Arc::clone(instance), worker)))
                             .clone()
                     })
                     .collect(),

@@ -11,7 +11,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::SyncSender;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use http::HeaderValue;
 use rand::RngExt;
@@ -23,6 +23,7 @@ use warpdrive_core::Scratch;
 use crate::accept;
 use crate::access_log::{LogBuffer, LogUnits};
 use crate::capacity::{Capacity, Reservation};
+use crate::counters::Traffic;
 use crate::limited::Limited;
 use crate::limits::{PLACED_CONNECTIONS, SWEEP, TUNNEL_READ_BYTES};
 use crate::read_share::ReadShare;
@@ -51,6 +52,11 @@ pub(crate) struct Shared {
     /// Open client connections, by worker.
     pub(crate) counts: Vec<AtomicUsize>,
     pub(crate) capacity: Capacity,
+    /// What each worker counts of its clients, by worker.
+    pub(crate) traffic: Box<[Traffic]>,
+    /// Where the proxy listens.
+    pub(crate) addresses: Vec<SocketAddr>,
+    pub(crate) started: Instant,
     /// The warning about an untrusted balancer was given.
     pub(crate) warned_of_balancer: AtomicBool,
 }
@@ -146,7 +152,7 @@ impl Worker {
     fn new(index: usize, shared: Arc<Shared>, log: Option<SyncSender<LogUnits>>) -> Self {
         Worker {
             index,
-            views: Views::new(&shared.live),
+            views: Views::new(&shared.live, index),
             shared,
             scratch: RefCell::default(),
             log: LogBuffer::new(log),
@@ -190,6 +196,13 @@ impl Worker {
     /// Open client connections of this worker.
     pub(crate) fn connections(&self) -> usize {
         self.shared.counts.get(self.index).map_or(0, |count| count.load(Relaxed))
+    }
+
+    /// Counts something of this worker's clients.
+    pub(crate) fn count(&self, count: impl FnOnce(&Traffic)) {
+        if let Some(traffic) = self.shared.traffic.get(self.index) {
+            count(traffic);
+        }
     }
 
     /// A number by chance.

@@ -32,6 +32,7 @@ mod real_websockets;
 mod route_test;
 mod routing_cases;
 mod serve;
+mod status;
 mod user;
 mod visitor;
 mod warpdrive;

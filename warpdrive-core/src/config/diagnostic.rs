@@ -56,6 +56,8 @@ pub enum Code {
     TargetIgnored,
     /// A guarded route is served in clear text beyond this machine.
     AuthWithoutTls,
+    /// The state of the proxy can be read from beyond this machine.
+    AdminBeyondLoopback,
     /// Two routes with the same conditions.
     DuplicateRoute,
     /// A route that no request can reach.
@@ -104,6 +106,7 @@ impl Code {
         Code::NoRoutes,
         Code::TargetIgnored,
         Code::AuthWithoutTls,
+        Code::AdminBeyondLoopback,
         Code::DuplicateRoute,
         Code::UnreachableRoute,
         Code::ShadowedRoute,
@@ -142,6 +145,7 @@ impl Code {
             Code::NoRoutes => "no-routes",
             Code::TargetIgnored => "target-ignored",
             Code::AuthWithoutTls => "auth-without-tls",
+            Code::AdminBeyondLoopback => "admin-beyond-loopback",
             Code::DuplicateRoute => "duplicate-route",
             Code::UnreachableRoute => "unreachable-route",
             Code::ShadowedRoute => "shadowed-route",

@@ -1,5 +1,6 @@
 //! From configuration text and environment to a [`Model`]: every mistake at once.
 
+mod admin;
 mod balancing;
 mod diagnostic;
 mod findings;

@@ -97,6 +97,18 @@ impl<'t> Raw<'t> {
         Some(text)
     }
 
+    /// Whether something is switched off: `false`, or `false` or `off` as text.
+    pub(super) fn is_off(&self) -> bool {
+        match &self.value {
+            Value::File(value) => match value.get_ref() {
+                DeValue::Boolean(flag) => !flag,
+                DeValue::String(text) => text == "off",
+                _ => false,
+            },
+            Value::Variable(text) => ["false", "off"].contains(&text.to_ascii_lowercase().as_str()),
+        }
+    }
+
     pub(super) fn boolean(&self, report: &mut Report) -> Option<bool> {
         match &self.value {
             Value::File(value) => match value.get_ref() {

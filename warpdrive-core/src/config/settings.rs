@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use http::{HeaderName, StatusCode};
 
+use super::admin;
 use super::diagnostic::{Code, Place, Report};
 use super::inactive;
 use super::reader::{Environment, Keys, Raw, Section};
@@ -75,6 +76,7 @@ pub(super) fn server(
     if let Some(raw) = section.take("user") {
         server.user = raw.name_text(report);
     }
+    admin::read(&mut section, &mut server, report);
     section.keys.finish(report);
     if let (Some(raw), Some(_)) = (https, server.https_port) {
         https_place(&raw, report);

@@ -200,6 +200,22 @@ impl Router {
         }))
     }
 
+    /// Whether a request is for `server.health_path`, which the proxy answers before any route: GET or
+    /// HEAD, on any host, at any spelling of that path. Allocates nothing once the scratch is warm.
+    pub(crate) fn is_health_check(&self, method: &str, raw_target: &str, scratch: &mut Scratch) -> bool {
+        let Some(own) = self.model.settings.server.health_path.as_deref() else { return false };
+        if method != "GET" && method != "HEAD" {
+            return false;
+        }
+        // Most requests end here, at the first look at their bytes.
+        let Ok(target) = target::parse(method, raw_target) else { return false };
+        let Some(raw) = target.path else { return false };
+        if target.plain {
+            return raw == own;
+        }
+        path::normalise(raw, self.model.settings.server.merge_slashes, &mut scratch.path).is_ok() && scratch.path == own
+    }
+
     /// Normalises the path, asks the index, and asks again where another reader could differ.
     fn find(
         &self,

@@ -7,6 +7,7 @@ mod cases;
 mod config;
 mod findings;
 mod fixtures;
+mod health_path;
 mod hosts;
 mod limits;
 mod oracle;

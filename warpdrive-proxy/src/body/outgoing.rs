@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use super::trailers;
 use super::upload::UploadFailure;
+use crate::counters::Failed;
 use crate::exchange::Underway;
 use crate::upstream::{Lease, Link};
 
@@ -82,6 +83,9 @@ impl Download {
                 }
                 if let Some(bytes) = frame.data_ref() {
                     self.underway.count_sent(bytes.len());
+                    if let Some(lease) = &self.lease {
+                        lease.pool().count(|counters| counters.received.add(bytes.len() as u64));
+                    }
                 }
                 if frame.is_trailers() || self.incoming.is_end_stream() {
                     self.end();
@@ -107,13 +111,28 @@ impl Download {
     fn end(&mut self) {
         self.underway.complete();
         if let (Some(link), Some(lease)) = (self.link.take(), self.lease.take()) {
+            let took = self.underway.took();
+            lease.pool().count(|counters| counters.total.record(took));
+            self.count_upload(&lease);
             lease.pool().check_in(link, self.lifetime);
         }
+    }
+
+    /// What the instance was sent of the request body by the end of its response.
+    fn count_upload(&self, lease: &Lease) {
+        let bytes = self.underway.client().upload.bytes();
+        lease.pool().count(|counters| counters.sent.add(bytes));
     }
 
     fn cut(&mut self, cut: Cut) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
         // An upload that fails takes the connection to the instance with it: not its fault.
         let failure = self.underway.client().upload.failure();
+        if let (None, Some(lease)) = (failure, &self.lease) {
+            lease.failed(match cut {
+                Cut::UpstreamClosed => Failed::BodyCut,
+                Cut::UpstreamTimeout => Failed::BodyTimeout,
+            });
+        }
         let reason = failure.map_or(cut.reason(), UploadFailure::reason);
         self.underway.fail(reason);
         if self.close_delimited {
@@ -128,6 +147,9 @@ impl Drop for Download {
         // hyper does not poll what is at its end already: no body, or the last byte of a length.
         if self.incoming.is_end_stream() {
             self.end();
+        }
+        if let Some(lease) = &self.lease {
+            self.count_upload(lease);
         }
     }
 }

@@ -81,7 +81,7 @@ impl Exchange {
 }
 
 /// The request target as the client wrote it, as far as hyper keeps it.
-fn target(uri: &Uri) -> Cow<'_, str> {
+pub(super) fn target(uri: &Uri) -> Cow<'_, str> {
     match uri.path_and_query() {
         Some(target) if uri.authority().is_none() => Cow::Borrowed(target.as_str()),
         _ => Cow::Owned(uri.to_string()),

@@ -1,6 +1,8 @@
 //! Getting a request to an instance: choice, connection, fail-over and the one retry.
 
 use std::rc::Rc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 use http::header::EXPECT;
 use http::{Method, Request, Response, StatusCode, Version};
@@ -12,14 +14,17 @@ use super::decide::Decision;
 use super::search::Search;
 use super::{Exchange, Stopped, close_after};
 use crate::body::Upload;
+use crate::counters::Failed;
 use crate::page::Failure;
-use crate::upstream::{ConnectError, Lease, Link, Lost, Pool};
+use crate::upstream::{ConnectError, Lease, Link, Lost};
 
 /// A response head, with the connection that its body will come from.
 pub(super) struct Sent {
     pub(super) response: Response<Incoming>,
     pub(super) link: Link,
     pub(super) lease: Lease,
+    /// From the request to the head of its response.
+    pub(super) waited: Duration,
     /// What the client's sticky cookie has to say from now on.
     pub(super) pin: Option<Pin>,
 }
@@ -49,7 +54,7 @@ impl Exchange {
                 record.instance = Some(Rc::clone(pool.label()));
                 record.connected_in = None;
             });
-            let mut link = match self.link(decision, pool, search.fresh).await {
+            let mut link = match self.link(decision, &lease, search.fresh).await {
                 Ok(link) => link,
                 Err(failure) => {
                     search.give_up(failure);
@@ -73,38 +78,49 @@ impl Exchange {
                     if kept {
                         client.kept.borrow_mut().forget();
                     }
-                    client.with_record(|record| record.first_byte_in = Some(link.waited()));
-                    return Ok(Sent { response, link, lease, pin: search.new_pin() });
+                    let waited = link.waited();
+                    client.with_record(|record| record.first_byte_in = Some(waited));
+                    return Ok(Sent { response, link, lease, waited, pin: search.new_pin() });
                 }
                 Err(lost) => {
                     if let Some(failure) = client.upload.failure() {
                         return Err(failure.into());
                     }
+                    count_loss(&lease, &lost, &link);
                     let copy = kept.then(|| client.kept.borrow_mut().take()).flatten();
                     if matches!(lost, Lost::Unsent(_) | Lost::Unanswered) && !link.is_reused() {
                         pool.report(pool.instance().health.request_closed());
                     }
                     request = self.recover(lost, &mut search, &link, copy, decision)?;
+                    lease.pool().count(|counters| counters.retries.add(1));
                 }
             }
+        }
+        if search.last_failure.is_none() {
+            upstream.state.refused.no_instance.fetch_add(1, Relaxed);
         }
         Err(search.last_failure.unwrap_or_else(no_instance).into())
     }
 
     /// An idle connection to the instance, or a new one.
-    async fn link(&self, decision: &Decision, pool: &Rc<Pool>, fresh: bool) -> Result<Link, Failure> {
+    async fn link(&self, decision: &Decision, lease: &Lease, fresh: bool) -> Result<Link, Failure> {
+        let pool = lease.pool();
         if !fresh && let Some(link) = pool.check_out() {
             return Ok(link);
         }
         let begun = Instant::now();
         let reads = &self.client().worker.reads;
-        let opened = Link::open(pool.endpoint(), decision.limits.connect_timeout, reads).await;
+        let opened = Link::open(pool, decision.limits.connect_timeout, reads).await;
         self.client().with_record(|record| record.connected_in = Some(begun.elapsed()));
         let error = match opened {
             Ok(link) => return Ok(link),
             Err(error) => error,
         };
         pool.report(pool.instance().health.request_refused(&error));
+        lease.failed(match error {
+            ConnectError::Timeout => Failed::ConnectTimeout,
+            ConnectError::Refused(_) => Failed::Connect,
+        });
         let worker = &self.client().worker;
         if let Some(left_out) = worker.warnings.upstream.pass() {
             let upstream = &*pool.instance().upstream;
@@ -197,6 +213,17 @@ impl Exchange {
                 "The application stopped taking the request body.",
             )),
         }
+    }
+}
+
+/// Counts how an instance lost a request that its client still waits for.
+fn count_loss(lease: &Lease, lost: &Lost, link: &Link) {
+    match lost {
+        Lost::Unsent(_) if link.is_reused() => lease.was_stale(),
+        Lost::Unsent(_) | Lost::Unanswered | Lost::Broken => lease.failed(Failed::Closed),
+        Lost::Nonsense => lease.failed(Failed::InvalidResponse),
+        Lost::FirstByteTimeout => lease.failed(Failed::FirstByteTimeout),
+        Lost::StoppedReading => lease.failed(Failed::StoppedReading),
     }
 }
 

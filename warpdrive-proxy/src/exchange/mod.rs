@@ -6,6 +6,7 @@ mod checks;
 mod choice;
 mod decide;
 mod dispatch;
+mod health_path;
 mod kept;
 mod respond;
 mod search;
@@ -25,6 +26,7 @@ use warpdrive_core::forwarding::{Fresh, kept_request_id};
 use crate::access_log::Record;
 use crate::body::{Outgoing, Upload, UploadFailure};
 use crate::client::Client;
+use crate::counters::Failed;
 use crate::page::{self, Failure};
 use crate::view::View;
 use crate::wire::BodyLength;
@@ -50,6 +52,8 @@ enum Stopped {
     Failed(Failure),
     /// Nobody is there to be told.
     ClientGone,
+    /// The client asks for the health of the proxy itself.
+    HealthCheck,
 }
 
 impl From<Failure> for Stopped {
@@ -78,7 +82,7 @@ impl Stopped {
     fn closing(self) -> Self {
         match self {
             Stopped::Failed(failure) => Stopped::Failed(failure.closing()),
-            Stopped::ClientGone => self,
+            Stopped::ClientGone | Stopped::HealthCheck => self,
         }
     }
 }
@@ -121,8 +125,9 @@ impl Exchange {
                 .unwrap_or_else(|| worker.new_request_id()),
             request_start: worker.request_start(),
         };
+        let started = Instant::now();
         client.begin_record(view.log_requests.then(|| Record {
-            started: Instant::now(),
+            started,
             client: client.address(),
             method: request.method().clone(),
             target: request.uri().path_and_query().map_or_else(Box::default, |target| target.as_str().into()),
@@ -144,7 +149,7 @@ impl Exchange {
         }));
         Exchange {
             view,
-            underway: Underway::new(client),
+            underway: Underway::new(client, started),
             fresh,
             prefers_json: page::prefers_json(headers.get(ACCEPT)),
             version: request.version(),
@@ -161,6 +166,7 @@ impl Exchange {
             Ok(sent) => Ok(self.respond(sent)),
             Err(Stopped::Failed(failure)) => Ok(self.answer(failure)),
             Err(Stopped::ClientGone) => Err(ClientGone),
+            Err(Stopped::HealthCheck) => Ok(self.answer_health_check()),
         }
     }
 
@@ -170,6 +176,9 @@ impl Exchange {
         let on_upgrade = head.extensions.remove::<OnUpgrade>();
         checks::request(&head)?;
         self.warn_of_balancer(&head.headers);
+        if self.is_health_check(&head) {
+            return Err(Stopped::HealthCheck);
+        }
         let decision = self.decide(&mut head)?;
         self.client().wire.set_body_timeout(decision.limits.client_body_timeout);
         let max_body_bytes = decision.limits.max_body_bytes;
@@ -186,7 +195,8 @@ impl Exchange {
         if interim.is_pending() {
             poll_fn(|cx| interim.poll_drained(cx)).await;
         }
-        checks::response(&sent.response, decision.upgrade)?;
+        checks::response(&sent.response, decision.upgrade)
+            .inspect_err(|_| sent.lease.failed(Failed::InvalidResponse))?;
         Ok(respond::Answered { decision, sent, on_upgrade })
     }
 
@@ -199,6 +209,7 @@ impl Exchange {
             record.status = failure.status.as_u16();
             record.reason = Some(failure.reason);
         });
+        client.worker.count(|traffic| traffic.count_own_answer(failure.status.as_u16()));
         self.underway.complete();
         let page = page::answer(&failure, Some(&self.fresh.request_id), self.prefers_json, self.is_head);
         page.map(|text| Outgoing::Page { text, underway: self.underway })

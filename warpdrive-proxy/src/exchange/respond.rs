@@ -32,6 +32,7 @@ impl Exchange {
         let client = Rc::clone(self.client());
         let (mut head, incoming) = sent.response.into_parts();
         client.with_record(|record| record.status = head.status.as_u16());
+        sent.lease.responded(head.status.as_u16(), sent.waited);
         let lifetime = keep_alive_time(&head.headers);
         if let Some(route) = self.view.snapshot.router.model().routes().get(decision.route) {
             finish_response(route, &decision.public, &mut head.headers);

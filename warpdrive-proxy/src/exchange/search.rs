@@ -1,6 +1,7 @@
 //! The search for an instance that has room, with a wait where none has.
 
 use std::future::poll_fn;
+use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Poll, ready};
 
 use http::header::COOKIE;
@@ -166,7 +167,10 @@ impl Exchange {
             }
         };
         let Some(wants) = wants else { return Ok(None) };
-        let Some(place) = upstream.state.queue.join(upstream.queue.size, wants) else { return Err(queue_full()) };
+        let Some(place) = upstream.state.queue.join(upstream.queue.size, wants) else {
+            upstream.state.refused.queue_full.fetch_add(1, Relaxed);
+            return Err(queue_full());
+        };
         let deadline = *search.queue_deadline.get_or_insert_with(|| Instant::now() + upstream.queue.timeout);
         let mut alarm = Alarm::new();
         poll_fn(|cx| {
@@ -179,6 +183,7 @@ impl Exchange {
                 }
             }
             ready!(alarm.poll(cx, deadline));
+            upstream.state.refused.queue_timeout.fetch_add(1, Relaxed);
             Poll::Ready(Err(queue_timeout()))
         })
         .await

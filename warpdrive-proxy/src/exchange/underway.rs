@@ -1,6 +1,9 @@
 //! The promise that every request gets its log line, however it ends.
 
 use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::client::Client;
 
@@ -17,15 +20,22 @@ const CUT_BY_STOP: u16 = 503;
 pub(crate) struct Underway {
     client: Rc<Client>,
     complete: bool,
+    began: Instant,
 }
 
 impl Underway {
-    pub(crate) fn new(client: &Rc<Client>) -> Self {
-        Underway { client: Rc::clone(client), complete: false }
+    pub(crate) fn new(client: &Rc<Client>, began: Instant) -> Self {
+        client.worker.count(|traffic| traffic.requests.add(1));
+        Underway { client: Rc::clone(client), complete: false, began }
     }
 
     pub(crate) fn client(&self) -> &Rc<Client> {
         &self.client
+    }
+
+    /// The time since the head of the request.
+    pub(crate) fn took(&self) -> Duration {
+        self.began.elapsed()
     }
 
     pub(crate) fn count_sent(&self, bytes: usize) {

@@ -13,8 +13,10 @@ use hyper_util::rt::TokioIo;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::connect::{ConnectError, Endpoint, connect};
+use super::connect::{ConnectError, connect};
 use super::io::Progress;
+use super::opened::Opened;
+use super::pool::Pool;
 use crate::alarm::Alarm;
 use crate::body::{Upload, UploadStage};
 use crate::client::Client;
@@ -30,6 +32,8 @@ pub(crate) struct Link {
     alarm: Alarm,
     reused: bool,
     sent_at: Option<Instant>,
+    /// Taken by the tunnel that this connection becomes.
+    opened: Option<Opened>,
 }
 
 /// Why there is no response.
@@ -54,12 +58,8 @@ impl Link {
     /// # Errors
     ///
     /// See [`connect`].
-    pub(crate) async fn open(
-        endpoint: &Endpoint,
-        limit: Duration,
-        reads: &Arc<ReadShare>,
-    ) -> Result<Self, ConnectError> {
-        let mut io = connect(endpoint, limit).await?;
+    pub(crate) async fn open(pool: &Pool, limit: Duration, reads: &Arc<ReadShare>) -> Result<Self, ConnectError> {
+        let mut io = connect(pool.endpoint(), limit).await?;
         io.share_reads(reads);
         let progress = io.progress();
         let (sender, connection) = http1::Builder::new()
@@ -72,7 +72,20 @@ impl Link {
         let task = tokio::task::spawn_local(async move {
             let _ = connection.with_upgrades().await;
         });
-        Ok(Link { sender, task, progress, alarm: Alarm::new(), reused: false, sent_at: None })
+        Ok(Link {
+            sender,
+            task,
+            progress,
+            alarm: Alarm::new(),
+            reused: false,
+            sent_at: None,
+            opened: Some(pool.opened()),
+        })
+    }
+
+    /// What counts it as open, for a tunnel that goes on with its socket.
+    pub(crate) fn take_opened(&mut self) -> Option<impl Sized + use<>> {
+        self.opened.take()
     }
 
     /// Whether a request may be sent now.

@@ -6,6 +6,7 @@ mod interim;
 mod io;
 mod lease;
 mod link;
+mod opened;
 mod pool;
 pub(crate) mod probe;
 mod queue;

@@ -9,8 +9,10 @@ use tokio::time::Instant;
 
 use super::connect::Endpoint;
 use super::link::Link;
+use super::opened::Opened;
 use super::registry::InstanceState;
 use super::told::Told;
+use crate::counters::InstanceCounters;
 use crate::limits::{IDLE_PER_INSTANCE, IDLE_UPSTREAM};
 
 /// An idle connection and when it becomes too old to be used.
@@ -30,16 +32,19 @@ pub(crate) struct Pool {
     idle: RefCell<Vec<Idle>>,
     /// Whether connections are kept at all.
     keepalive: Cell<bool>,
+    /// The index of the worker whose pool it is.
+    worker: usize,
 }
 
 impl Pool {
-    pub(crate) fn new(instance: Arc<InstanceState>) -> Self {
+    pub(crate) fn new(instance: Arc<InstanceState>, worker: usize) -> Self {
         Pool {
             endpoint: Endpoint::new(&instance.address),
             label: instance.address.to_string().into(),
             instance,
             idle: RefCell::default(),
             keepalive: Cell::new(true),
+            worker,
         }
     }
 
@@ -48,7 +53,24 @@ impl Pool {
         self.keepalive.set(keepalive);
         if !keepalive {
             self.idle.borrow_mut().clear();
+            self.count_idle(0);
         }
+    }
+
+    /// Counts something of this instance.
+    pub(crate) fn count(&self, count: impl FnOnce(&InstanceCounters)) {
+        if let Some(counters) = self.instance.counters(self.worker) {
+            count(counters);
+        }
+    }
+
+    /// Counts a connection that was opened, until it is dropped.
+    pub(crate) fn opened(&self) -> Opened {
+        Opened::new(&self.instance, self.worker)
+    }
+
+    fn count_idle(&self, idle: usize) {
+        self.count(|counters| counters.idle.set(idle as u64));
     }
 
     pub(crate) fn instance(&self) -> &Arc<InstanceState> {
@@ -74,12 +96,15 @@ impl Pool {
     pub(crate) fn check_out(&self) -> Option<Link> {
         let mut idle = self.idle.borrow_mut();
         let now = Instant::now();
+        let mut found = None;
         while let Some(Idle { link, expires }) = idle.pop() {
             if expires > now && link.is_ready() {
-                return Some(link);
+                found = Some(link);
+                break;
             }
         }
-        None
+        self.count_idle(idle.len());
+        found
     }
 
     /// Takes a connection back whose response was received to its end. `lifetime` is what the
@@ -93,11 +118,20 @@ impl Pool {
         // A quarter less than promised, so that a request is never on its way when it ends.
         let lifetime = lifetime.map_or(IDLE_UPSTREAM, |time| (time * 3 / 4).min(IDLE_UPSTREAM));
         idle.push(Idle { link, expires: Instant::now() + lifetime });
+        self.count_idle(idle.len());
     }
 
     /// Closes what is too old or was closed by the upstream.
     pub(crate) fn sweep(&self) {
         let now = Instant::now();
-        self.idle.borrow_mut().retain(|idle| idle.expires > now && idle.link.is_ready());
+        let mut idle = self.idle.borrow_mut();
+        idle.retain(|idle| idle.expires > now && idle.link.is_ready());
+        self.count_idle(idle.len());
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        self.count_idle(0);
     }
 }

@@ -54,6 +54,11 @@ impl Queue {
         self.waiting.taken() > 0
     }
 
+    /// How many wait.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.taken()
+    }
+
     /// Joins the end of the line; `None` where `limit` requests wait already.
     pub(crate) fn join(&self, limit: usize, wants: Wants) -> Option<Place<'_>> {
         if !self.waiting.try_take(limit) {

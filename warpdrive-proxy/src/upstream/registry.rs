@@ -2,15 +2,16 @@
 
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
-use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, Weak};
+use std::sync::atomic::{AtomicU64, AtomicUsize};
+use std::sync::{Arc, OnceLock, Weak};
 
 use warpdrive_core::balance::Slots;
 use warpdrive_core::model::Address;
 
 use super::health::Health;
 use super::queue::Queue;
+use crate::counters::InstanceCounters;
 
 /// The counters of one instance, shared by all workers and by every snapshot that names it.
 #[derive(Debug)]
@@ -23,6 +24,8 @@ pub(crate) struct InstanceState {
     number: u64,
     in_flight: Slots,
     pub(crate) health: Health,
+    /// By worker; made when a worker first has something to count.
+    counters: Box<[OnceLock<Box<InstanceCounters>>]>,
 }
 
 impl InstanceState {
@@ -34,6 +37,16 @@ impl InstanceState {
     /// See [`Slots::settle`].
     pub(crate) fn settle(&self) {
         self.in_flight.settle();
+    }
+
+    /// What a worker counts here. `None` only for a worker that does not exist.
+    pub(crate) fn counters(&self, worker: usize) -> Option<&InstanceCounters> {
+        self.counters.get(worker).map(|counters| &**counters.get_or_init(Box::default))
+    }
+
+    /// What every worker has counted so far.
+    pub(crate) fn counted(&self) -> impl Iterator<Item = &InstanceCounters> {
+        self.counters.iter().filter_map(|counters| counters.get().map(|counters| &**counters))
     }
 
     pub(crate) fn number(&self) -> u64 {
@@ -70,6 +83,19 @@ pub(crate) struct UpstreamState {
     turn: AtomicUsize,
     /// Requests that wait for an instance.
     pub(crate) queue: Queue,
+    /// Requests that no instance got.
+    pub(crate) refused: Refused,
+}
+
+/// Requests that an upstream could not take. Few, so all workers share the numbers.
+#[derive(Debug, Default)]
+pub(crate) struct Refused {
+    /// No instance was available.
+    pub(crate) no_instance: AtomicU64,
+    /// The queue was full.
+    pub(crate) queue_full: AtomicU64,
+    /// The wait in the queue was too long.
+    pub(crate) queue_timeout: AtomicU64,
 }
 
 impl UpstreamState {
@@ -89,9 +115,15 @@ pub(crate) struct Registry {
     instances: HashMap<(String, Address), Weak<InstanceState>>,
     /// How many instances there were so far.
     numbers: u64,
+    workers: usize,
 }
 
 impl Registry {
+    /// For that many workers.
+    pub(crate) fn new(workers: usize) -> Self {
+        Registry { workers, ..Registry::default() }
+    }
+
     pub(crate) fn upstream(&mut self, name: &str) -> Arc<UpstreamState> {
         if let Some(known) = self.upstreams.get(name).and_then(Weak::upgrade) {
             return known;
@@ -99,7 +131,7 @@ impl Registry {
         // A random start: with many proxies, or many restarts, the first instance would otherwise
         // get more than its share.
         let turn = AtomicUsize::new(usize::from(rand::random::<u16>()));
-        let state = Arc::new(UpstreamState { turn, queue: Queue::default() });
+        let state = Arc::new(UpstreamState { turn, queue: Queue::default(), refused: Refused::default() });
         self.upstreams.insert(name.to_owned(), Arc::downgrade(&state));
         state
     }
@@ -122,6 +154,7 @@ impl Registry {
             number: self.numbers,
             in_flight: Slots::new(),
             health: Health::default(),
+            counters: (0..self.workers).map(|_| OnceLock::new()).collect(),
         });
         self.numbers += 1;
         self.instances.insert(key, Arc::downgrade(&state));

@@ -7,6 +7,7 @@
 mod conditions;
 mod example;
 mod expressions;
+mod health_path;
 mod index;
 mod keys;
 mod order;
@@ -77,6 +78,7 @@ pub(super) struct Subject<'a> {
 pub(super) fn look(subject: &Subject<'_>, report: &mut Report) {
     order::look(subject, &mut Budget::new(MAX_FINDING_COMPARISONS), report);
     expressions::look(subject, report);
+    health_path::look(subject, report);
     // Without any route, that is the warning.
     if !subject.routes.is_empty() {
         upstreams::unused(subject, report);

@@ -22,8 +22,8 @@ pub(crate) use conditions::{
 };
 pub(crate) use health::{FINAL_STATUS, check_host, no_host_among, statuses, threshold};
 pub(crate) use settings::{
-    CACHE_SCHEMES, DATABASE_SCHEMES, MAX_CONNECTIONS, MAX_HEADER_FIELDS, NO_ROUTE_STATUS, WORKER_THREADS, listed_twice,
-    settings, url,
+    CACHE_SCHEMES, DATABASE_SCHEMES, MAX_CONNECTIONS, MAX_HEADER_FIELDS, NO_ROUTE_STATUS, WORKER_THREADS, health_path,
+    listed_twice, settings, url,
 };
 
 use super::Code;

@@ -3,9 +3,11 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::{Mistake, not_empty, seconds, seconds_or_zero, whole_number};
+use super::conditions::pattern as bad_pattern;
+use super::{Mistake, not_empty, seconds, seconds_or_zero, socket_path, whole_number};
 use crate::config::Code;
-use crate::model::{ServerSettings, Settings};
+use crate::model::{AdminSocket, ServerSettings, Settings};
+use crate::pattern;
 
 pub(crate) const WORKER_THREADS: RangeInclusive<u64> = 1..=1024;
 pub(crate) const NO_ROUTE_STATUS: RangeInclusive<u64> = 400..=599;
@@ -25,6 +27,12 @@ pub(crate) fn url(text: &str, schemes: &[&str]) -> Result<(), Mistake> {
     let wanted: Vec<String> = schemes.iter().map(|scheme| format!("{scheme}://…")).collect();
     let help = format!("write {}", wanted.join(" or "));
     Err(Mistake::of_key(Code::BadValue, "is not a URL of a kind that fits", help))
+}
+
+/// The path of the proxy's own answer, in normal form. `merge` is `server.merge_slashes`.
+pub(crate) fn health_path(text: &str, merge: bool) -> Result<String, Mistake> {
+    not_empty(text)?;
+    pattern::normal_pattern(text, merge).map_err(|error| bad_pattern(Code::BadPath, &error))
 }
 
 /// An address of `bind` that stands there twice.
@@ -87,7 +95,23 @@ fn server(server: &ServerSettings) -> Vec<(&'static str, Mistake)> {
     }
     let user = server.user.as_deref().map_or(Ok(()), not_empty);
     mistakes.extend(user.err().map(|mistake| ("user", mistake)));
+    let socket = match &server.admin_socket {
+        AdminSocket::At(path) => socket_path(path),
+        AdminSocket::Usual | AdminSocket::Off => Ok(()),
+    };
+    mistakes.extend(socket.err().map(|mistake| ("admin_socket", mistake)));
+    let health = server.health_path.as_deref().map(|text| in_normal_form(text, server.merge_slashes));
+    mistakes.extend(health.and_then(Result::err).map(|mistake| ("health_path", mistake)));
     mistakes
+}
+
+/// Requests are compared in normal form, so any other spelling would never be met.
+fn in_normal_form(text: &str, merge: bool) -> Result<(), Mistake> {
+    let normal = health_path(text, merge)?;
+    if normal == text {
+        return Ok(());
+    }
+    Err(Mistake::of_key(Code::BadPath, format!("`{text}` is not in normal form"), format!("write `{normal}`")))
 }
 
 type Rule = fn(Option<f64>) -> Result<Duration, Mistake>;
