@@ -21,7 +21,7 @@ use warpdrive_core::model::HealthSettings;
 
 use crate::limits::CHECKS_AT_ONCE;
 use crate::snapshot::Snapshot;
-use crate::upstream::{Endpoint, InstanceState, probe};
+use crate::upstream::{Endpoint, InstanceState, outlook, probe};
 use crate::worker::Stage;
 
 /// Every instance of a snapshot with how it is to be watched.
@@ -157,6 +157,10 @@ impl Watches {
 async fn watch_one(watched: Watched, room: Rc<Semaphore>) {
     let endpoint = Endpoint::new(&watched.instance.address);
     let label = watched.instance.address.to_string();
+    if let Some(obstacle) = outlook::obstacle(&endpoint).await {
+        let upstream = &*watched.instance.upstream;
+        tracing::warn!(upstream, instance = label, "{obstacle}; requests to the instance fail until that changes");
+    }
     tokio::join!(
         check_again_and_again(&watched, &endpoint, &label, &room),
         try_when_due(&watched, &endpoint, &label, &room),

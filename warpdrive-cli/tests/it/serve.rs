@@ -36,6 +36,16 @@ fn a_file_in_the_current_folder_is_found() {
 }
 
 #[test]
+fn an_address_where_no_instance_can_be_is_told_at_the_start() {
+    let folder = WorkFolder::new();
+    let file = folder.write("app.sock", "no socket");
+    let path = folder.write("warpdrive.toml", format!("[upstreams.app]\nsocket = \"{}\"\n", file.display()));
+    let proxy = Proxy::start(warpdrive().args(["serve", "--config"]).arg(path));
+    let line = proxy.process.wait_for_line("there is a file at that path, and no socket");
+    assert!(line.contains(&file.display().to_string()), "{line}");
+}
+
+#[test]
 fn a_port_in_use_is_a_start_that_fails_and_says_so() {
     let folder = WorkFolder::new();
     let taken = Server::tcp(answer_each(""));

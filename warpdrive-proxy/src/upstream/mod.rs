@@ -7,6 +7,7 @@ mod io;
 mod lease;
 mod link;
 mod opened;
+pub(crate) mod outlook;
 mod pool;
 pub(crate) mod probe;
 mod queue;
