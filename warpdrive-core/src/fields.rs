@@ -64,7 +64,7 @@ fn fate(name: &str) -> Fate {
 
 /// Fields that frame or address the message, or that the proxy sets: an underscore spelling of
 /// one of these would be read as it by CGI, Rack and WSGI.
-fn is_managed(name: &str) -> bool {
+pub(crate) fn is_managed(name: &str) -> bool {
     fate(name) != Fate::Keep
         || matches!(
             name,

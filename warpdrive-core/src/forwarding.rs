@@ -3,7 +3,7 @@
 //! [`Router::route`](crate::Router::route) alone says where a request goes. A program that also passes it on uses
 //! [`forward()`] instead, one pure function that does what live traffic of WarpDrive gets: it removes what a client may not send,
 //! routes by what is left, checks `require_auth`, sets `X-Forwarded-*` and the route's `add_headers`. [`finish_response`] is its
-//! counterpart on the way back. [`is_health_check`] comes before it, in a program that answers at `server.health_path`.
+//! counterpart on the way back, [`finish_trailers`] serves both ways. [`is_health_check`] comes before it, in a program that answers at `server.health_path`.
 //!
 //! ```
 //! use http::{HeaderMap, HeaderValue, Method, Version};
@@ -39,3 +39,4 @@ pub use crate::forward::{
     is_health_check, kept_request_id,
 };
 pub use crate::response::{finish_interim_response, finish_response};
+pub use crate::trailers::finish_trailers;

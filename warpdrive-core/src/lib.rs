@@ -173,6 +173,7 @@ mod response;
 mod retry;
 mod router;
 mod target;
+mod trailers;
 
 pub use builder::{BuildError, BuildErrors, ModelBuilder, RouteBuilder};
 pub use forward::forward;
