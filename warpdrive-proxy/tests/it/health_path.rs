@@ -49,13 +49,7 @@ fn it_needs_no_instance() {
 
 #[test]
 fn a_stopping_proxy_says_503_while_it_still_accepts() {
-    let (go, gate) = std::sync::mpsc::channel::<()>();
-    let gate = std::sync::Mutex::new(gate);
-    let instance = Instance::start(move |peer, notes| {
-        notes.request(peer).unwrap();
-        gate.lock().unwrap().recv().unwrap();
-        peer.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
-    });
+    let (instance, go) = Instance::gated();
     let text = config("drain_grace_secs = 20", &app(&[instance.address], ""));
     let mut proxy = Running::start(&text);
     let mut busy = proxy.connect();

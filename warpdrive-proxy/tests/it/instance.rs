@@ -2,6 +2,7 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
 
 use socket2::{Domain, Socket, Type};
@@ -74,6 +75,18 @@ impl Instance {
                 }
             }
         })
+    }
+
+    /// Answers the one request of each connection with `ok`, when it is told to go.
+    pub(crate) fn gated() -> (Self, Sender<()>) {
+        let (go, gate) = channel();
+        let gate = Mutex::new(gate);
+        let instance = Self::start(move |peer, notes| {
+            notes.request(peer).unwrap();
+            gate.lock().unwrap().recv().unwrap();
+            peer.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+        });
+        (instance, go)
     }
 
     /// Answers every request with these bytes.

@@ -151,13 +151,7 @@ fn a_stop_loses_no_request() {
 
 #[test]
 fn a_stop_waits_for_a_slow_response_and_closes_idle_connections() {
-    let (go, gate) = std::sync::mpsc::channel::<()>();
-    let gate = std::sync::Mutex::new(gate);
-    let instance = Instance::start(move |peer, notes| {
-        notes.request(peer).unwrap();
-        gate.lock().unwrap().recv().unwrap();
-        peer.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
-    });
+    let (instance, go) = Instance::gated();
     let server = "drain_grace_secs = 0.1\ndrain_timeout_secs = 10";
     let proxy = Running::before(&[instance.address], server, "");
     let mut idle = proxy.connect();

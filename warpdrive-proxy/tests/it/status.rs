@@ -238,13 +238,7 @@ fn a_socket_that_cannot_be_had_does_not_stop_the_proxy() {
 fn it_answers_until_the_last_request_has_ended() {
     let folder = WorkFolder::new();
     let socket = folder.join("admin.sock");
-    let (go, gate) = std::sync::mpsc::channel::<()>();
-    let gate = std::sync::Mutex::new(gate);
-    let instance = Instance::start(move |peer, notes| {
-        notes.request(peer).unwrap();
-        gate.lock().unwrap().recv().unwrap();
-        peer.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
-    });
+    let (instance, go) = Instance::gated();
     let proxy = Running::start(&(with_socket(&socket, "drain_grace_secs = 0") + &app(&[instance.address], "")));
     let mut client = proxy.connect();
     client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
