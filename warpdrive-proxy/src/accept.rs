@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 
 use crate::capacity::{ConnectionCount, Reservation};
 use crate::client::serve;
+use crate::errno::is_one_of;
 use crate::limits::{ACCEPT_PAUSE, PLACE_SLACK};
 use crate::worker::{Placed, Stage, Worker};
 
@@ -115,8 +116,7 @@ fn poll_next(
 
 fn is_exhaustion(error: &io::Error) -> bool {
     use rustix::io::Errno;
-    let code = error.raw_os_error();
-    [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM].iter().any(|errno| Some(errno.raw_os_error()) == code)
+    is_one_of(error, &[Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM])
 }
 
 /// Accepts nothing for a moment, or less when a connection of this worker ends. Those of other

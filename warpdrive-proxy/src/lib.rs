@@ -40,6 +40,7 @@ mod control;
 mod counters;
 mod descriptors;
 mod drain;
+mod errno;
 mod exchange;
 mod health;
 mod limited;

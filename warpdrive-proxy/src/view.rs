@@ -50,16 +50,6 @@ pub(crate) struct ViewUpstream {
     pub(crate) retries: RefCell<RetryBudget>,
 }
 
-impl ViewUpstream {
-    /// Whether the instance may get requests that no better one can take: it is not down, or all
-    /// are and `when_all_down` allows it.
-    pub(crate) fn may_have(&self, place: usize) -> bool {
-        let is_down = |pool: &Rc<Pool>| pool.instance().health.is_down();
-        let Some(pool) = self.pools.get(place) else { return false };
-        !is_down(pool) || (self.when_all_down == WhenAllDown::UseAll && self.pools.iter().all(is_down))
-    }
-}
-
 /// Gives the current [`View`] of a worker, made anew when the snapshot has changed.
 pub(crate) struct Views {
     cache: RefCell<Cache<Live, Arc<Snapshot>>>,
@@ -163,6 +153,14 @@ impl ViewUpstream {
     /// Whether an instance may get requests at all.
     pub(crate) fn is_available(&self, place: usize) -> bool {
         self.pools.get(place).is_some_and(|pool| pool.instance().is_available())
+    }
+
+    /// Whether the instance may get requests that no better one can take: it is not down, or all
+    /// are and `when_all_down` allows it.
+    pub(crate) fn may_have(&self, place: usize) -> bool {
+        let is_down = |pool: &Rc<Pool>| pool.instance().health.is_down();
+        let Some(pool) = self.pools.get(place) else { return false };
+        !is_down(pool) || (self.when_all_down == WhenAllDown::UseAll && self.pools.iter().all(is_down))
     }
 
     /// Requests and tunnels that an instance is working on, for all workers.

@@ -69,7 +69,8 @@ impl<'a> Line<'a> {
     }
 
     // The formatting machinery of the standard library took more instructions for a line than the
-    // decision where the request goes; these few functions take a sixth.
+    // decision where the request goes; these few functions
+    // take less than half of it.
     fn digits(&mut self, value: impl itoa::Integer) {
         self.out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
     }

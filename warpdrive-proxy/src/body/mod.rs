@@ -1,7 +1,6 @@
 //! Bodies: what goes out to clients, and what goes on to instances.
 
 mod outgoing;
-mod trailers;
 mod upload;
 
 pub(crate) use outgoing::{Download, Outgoing};

@@ -10,8 +10,8 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::Instant;
+use warpdrive_core::forwarding::finish_trailers;
 
-use super::trailers;
 use super::upload::UploadFailure;
 use crate::counters::Failed;
 use crate::exchange::Underway;
@@ -79,7 +79,7 @@ impl Download {
             Poll::Ready(Some(Ok(mut frame))) => {
                 self.silent_since = None;
                 if let Some(fields) = frame.trailers_mut() {
-                    trailers::remove_forbidden(fields);
+                    finish_trailers(fields);
                 }
                 if let Some(bytes) = frame.data_ref() {
                     self.underway.count_sent(bytes.len());

@@ -12,8 +12,8 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::{Sleep, sleep};
+use warpdrive_core::forwarding::finish_trailers;
 
-use super::trailers;
 use crate::client::Client;
 use crate::limits::EXPECT_WAIT;
 use crate::wire::Fault;
@@ -102,8 +102,7 @@ impl UploadMeter {
 pub(crate) enum Upload {
     /// No body.
     Empty,
-    /// The client's.
-    /// Boxed, since a place for it is kept many times over in each connection to an instance.
+    /// The client's. Boxed, since a place for it is kept many times over in each connection to an instance.
     Client(Box<ClientBody>),
 }
 
@@ -162,7 +161,7 @@ impl ClientBody {
         match next {
             Some(Ok(mut frame)) => {
                 if let Some(fields) = frame.trailers_mut() {
-                    trailers::remove_forbidden(fields);
+                    finish_trailers(fields);
                 }
                 if let Some(bytes) = frame.data_ref() {
                     meter.bytes.set(meter.bytes.get() + bytes.len() as u64);

@@ -9,8 +9,8 @@ const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
 /// the next.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Round {
-    /// Those that are up, each by the share of its slow start, for a request with this number.
-    ByShare(u64),
+    /// Those that are up, each by the share of its slow start.
+    ByShare,
     /// Those that are up.
     Up,
     /// Those that are merely ejected too, because what can only fail costs nothing; and where every
@@ -19,18 +19,15 @@ pub(super) enum Round {
 }
 
 impl Round {
-    /// Whether the instance at that place is one of them. One relaxed load, except in the last
-    /// round.
-    pub(super) fn has(self, upstream: &ViewUpstream, place: usize) -> bool {
-        let Some(health) = upstream.pools.get(place).map(|pool| &pool.instance().health) else {
-            return false;
-        };
+    /// Whether the instance at that place is one of them, for a request with this number. One
+    /// relaxed load, except in the last round.
+    pub(super) fn has(self, upstream: &ViewUpstream, place: usize, chance: impl FnOnce() -> u64) -> bool {
         match self {
-            Round::ByShare(chance) => {
-                let drawn = (chance ^ (place as u64 + 1).wrapping_mul(SPREAD)).wrapping_mul(SPREAD) >> 32;
-                health.takes(drawn)
-            }
-            Round::Up => health.is_available(),
+            Round::ByShare => upstream.pools.get(place).is_some_and(|pool| {
+                let drawn = || (chance() ^ (place as u64 + 1).wrapping_mul(SPREAD)).wrapping_mul(SPREAD) >> 32;
+                pool.instance().health.takes(drawn)
+            }),
+            Round::Up => upstream.is_available(place),
             Round::Last => upstream.may_have(place),
         }
     }

@@ -1,5 +1,6 @@
 //! The search for an instance that has room, with a wait where none has.
 
+use std::cell::OnceCell;
 use std::future::poll_fn;
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Poll, ready};
@@ -16,13 +17,15 @@ use crate::alarm::Alarm;
 use crate::page::Failure;
 use crate::upstream::{Lease, Wants};
 use crate::view::ViewUpstream;
+use crate::worker::Worker;
 
 /// How far the search for an instance has come.
 pub(super) struct Search<'a> {
     pub(super) upstream: &'a ViewUpstream,
     asked: Asked,
-    /// Decides whether an instance that starts slowly gets this request.
-    chance: u64,
+    /// Decides whether an instance that starts slowly gets this request; drawn when one does.
+    chance: OnceCell<u64>,
+    worker: &'a Worker,
     /// The place of the instance that is being tried.
     current: usize,
     /// The places of those that were given up.
@@ -91,13 +94,14 @@ impl<'a> Search<'a> {
     fn choose(&self) -> Option<usize> {
         let upstream = self.upstream;
         let balancer = upstream.balancer.borrow();
-        [Round::ByShare(self.chance), Round::Up, Round::Last].into_iter().find_map(|round| {
+        let chance = || *self.chance.get_or_init(|| self.worker.random());
+        [Round::ByShare, Round::Up, Round::Last].into_iter().find_map(|round| {
             // An ejected instance gets what no other can take, not what others are too busy for.
             if matches!(round, Round::Last) && self.untried().any(|place| upstream.is_available(place)) {
                 return None;
             }
             let usable = |place: usize| {
-                round.has(upstream, place) && !self.given_up.contains(&place) && upstream.has_room(place)
+                round.has(upstream, place, chance) && !self.given_up.contains(&place) && upstream.has_room(place)
             };
             balancer.pick(&self.asked, usable, |place| upstream.in_flight(place))
         })
@@ -126,20 +130,21 @@ impl<'a> Search<'a> {
 impl Exchange {
     /// Begins the search for an instance.
     pub(super) fn search<'a>(
-        &self,
+        &'a self,
         upstream: &'a ViewUpstream,
         decision: &Decision,
         headers: &HeaderMap,
     ) -> Search<'a> {
         let balancer = upstream.balancer.borrow();
         let cookie = upstream.cookie.as_ref();
-        let chance = self.client().worker.random();
+        let worker = &*self.client().worker;
         Search {
             upstream,
-            chance,
+            chance: OnceCell::new(),
+            worker,
             asked: Asked {
                 turn: if balancer.uses_turn() { upstream.state.next_turn() } else { 0 },
-                random: if balancer.uses_random() { self.client().worker.random() } else { 0 },
+                random: if balancer.uses_random() { worker.random() } else { 0 },
                 client: decision.client,
                 pin: cookie
                     .and_then(|cookie| headers.get_all(COOKIE).iter().find_map(|field| cookie.read(field.as_bytes()))),

@@ -12,6 +12,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use warpdrive_core::model::Address;
 
 use super::io::{Socket, UpstreamIo};
+use crate::errno::is_one_of;
 use crate::limits::CONNECT_RETRY;
 
 /// An [`Address`] as far as it is known without asking anybody.
@@ -116,6 +117,5 @@ async fn patiently<T, F: Future<Output = io::Result<T>>>(connect: impl Fn() -> F
 }
 
 fn will_pass(error: &io::Error) -> bool {
-    let passing = [Errno::AGAIN, Errno::MFILE, Errno::NFILE];
-    error.raw_os_error().is_some_and(|code| passing.contains(&Errno::from_raw_os_error(code)))
+    is_one_of(error, &[Errno::AGAIN, Errno::MFILE, Errno::NFILE])
 }

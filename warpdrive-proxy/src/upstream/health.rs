@@ -13,6 +13,7 @@ use warpdrive_core::model::{HealthCheck, HealthSettings};
 
 use super::connect::ConnectError;
 use super::told::Told;
+use crate::errno::is_one_of;
 
 /// Values of the gate. From `OPEN` on an instance is available, with `gate - OPEN` thousandths of
 /// its requests.
@@ -133,11 +134,12 @@ impl Health {
         self.gate.load(Relaxed) == DOWN
     }
 
-    /// Whether a request may go to it that has drawn this number for it. One relaxed load.
-    pub(crate) fn takes(&self, chance: u64) -> bool {
+    /// Whether a request may go to it that draws this number for it. One relaxed load, and a number
+    /// only while it starts slowly.
+    pub(crate) fn takes(&self, chance: impl FnOnce() -> u64) -> bool {
         match self.gate.load(Relaxed).checked_sub(OPEN) {
             Some(THOUSAND..) => true,
-            Some(share) => chance % u64::from(THOUSAND) < u64::from(share),
+            Some(share) => chance() % u64::from(THOUSAND) < u64::from(share),
             None => false,
         }
     }
@@ -322,7 +324,7 @@ impl Health {
 
 fn is_own_want(error: &io::Error) -> bool {
     let wants = [Errno::ADDRNOTAVAIL, Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
-    error.raw_os_error().is_some_and(|code| wants.contains(&Errno::from_raw_os_error(code)))
+    is_one_of(error, &wants)
 }
 
 #[cfg(test)]

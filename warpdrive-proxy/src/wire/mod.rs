@@ -152,7 +152,7 @@ impl Wire {
     /// The client sends nothing: waits for the deadline of what it should be sending.
     fn poll_silence(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.phase() {
-            // The upstream has its own time. A closed connection is noticed by the read itself.
+            // The upstream has its own time; whether the client has left, `watch_client` looks.
             Phase::Answer => Poll::Pending,
             Phase::Body => {
                 let since = *self.silent_since.get_or_insert_with(Instant::now);
@@ -349,8 +349,8 @@ impl AsyncWrite for Wire {
     /// hyper calls this when its own buffer is empty, so it marks the end of a response.
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let wire = self.get_mut();
+        wire.follow_exchange();
         if wire.state.flushed() {
-            wire.follow_exchange();
             // hyper has seen that there is nothing to read and waits for the socket alone. So the
             // wait for the next request begins here; its deadline is looked at by the read that
             // the alarm brings about.
@@ -362,7 +362,6 @@ impl AsyncWrite for Wire {
         if wire.state.interim.is_pending() {
             ready!(wire.poll_interim(cx))?;
         }
-        wire.follow_exchange();
         Poll::Ready(wire.watch_client(cx))
     }
 
