@@ -115,9 +115,11 @@ fn a_client_that_leaves_makes_room_in_the_queue() {
     let (instance, open) = gated();
     let mut proxy = before("queue = 1", &[(instance.address, "max_connections = 1")]);
     let mut first = occupy(&proxy, &instance);
-    for _ in 0..3 {
-        let mut clients = ["/a", "/b"].map(|target| {
-            let mut client = proxy.connect();
+    for round in 0..3 {
+        // Targets of this round alone: the line of one that was refused in the last round may come late, from another
+        // worker than that of the one that waited.
+        let mut clients = ["a", "b"].map(|name| {
+            let (mut client, target) = (proxy.connect(), format!("/{name}{round}"));
             client.send(format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n"));
             (client, target)
         });
@@ -129,7 +131,7 @@ fn a_client_that_leaves_makes_room_in_the_queue() {
             }
         };
         assert_busy(&clients[told].0.answer(), "queue_full");
-        let waits = clients[1 - told].1;
+        let waits = clients[1 - told].1.clone();
         drop(clients);
         loop {
             let line = proxy.line();
