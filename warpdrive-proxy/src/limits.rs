@@ -32,22 +32,33 @@ pub(crate) const TARGET_BYTES: usize = 32 * 1024;
 /// The longest request head in bytes, all lines together. hyper answers 431 beyond it.
 pub(crate) const HEAD_BYTES: usize = 64 * 1024;
 
-/// The largest chunk of a request body in bytes: what ten gigabits a second fill in two days and a
+/// The largest chunk of a body in bytes: what ten gigabits a second fill in two days and a
 /// half, and what readers that count with a sign or in floating point read right. A larger size is
 /// malformed.
 pub(crate) const CHUNK_BYTES: u64 = 1 << 48;
 
-/// The number of header fields that hyper parses without an allocation.
+/// The number of header fields that a head may have; hyper parses so many without an allocation.
 pub(crate) const FREE_HEADER_FIELDS: usize = 100;
 
 /// What hyper may buffer for one client connection in one direction. Twice a head, so that a head
 /// of the full size always fits.
 pub(crate) const CLIENT_BUFFER_BYTES: usize = 128 * 1024;
 
-/// What hyper may buffer for one upstream connection in one direction.
-pub(crate) const UPSTREAM_BUFFER_BYTES: usize = 128 * 1024;
+/// The longest head of a response in bytes. A longer one is no HTTP response.
+pub(crate) const RESPONSE_HEAD_BYTES: usize = 128 * 1024;
 
-/// The least and the most that one read of a connection may bring, in bytes. hyper's read buffer is at
+/// What the first read of a response asks for, in bytes: most heads, and small answers whole. It
+/// doubles while reads are filled.
+pub(crate) const UPSTREAM_READ_BYTES: usize = 8 * 1024;
+
+/// The longest line with the size of a chunk of a response, its extensions included, in bytes.
+pub(crate) const CHUNK_LINE_BYTES: usize = 4 * 1024;
+
+/// The longest trailers of a response in bytes.
+pub(crate) const TRAILER_BYTES: usize = 16 * 1024;
+
+/// The least and the most that one read of a connection may bring, and that of a response body may
+/// be on its way to one client, in bytes. hyper's read buffer is at
 /// most twice that. With a thousand responses of a megabyte at once, 16 KiB took half as much CPU time
 /// again as 32 and 64 took two thirds more memory; beyond 64 nothing was saved.
 pub(crate) const READ_BYTES: (usize, usize) = (32 * 1024, 64 * 1024);

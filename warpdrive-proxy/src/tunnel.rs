@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use crate::access_log::Record;
 use crate::alarm::Alarm;
 use crate::client::Client;
-use crate::upstream::{Lease, Link, Pool, UpstreamIo};
+use crate::upstream::{Lease, Opened, Pool, Socket};
 use crate::wire::Wire;
 
 /// What a tunnel keeps until its end.
@@ -25,8 +25,10 @@ pub(crate) struct Tunnel {
     pub(crate) record: Option<Record>,
     /// The instance is busy with this tunnel.
     pub(crate) lease: Lease,
-    /// The connection to the instance until its upgrade is complete.
-    pub(crate) link: Link,
+    /// The instance's side.
+    pub(crate) far: Side<Socket>,
+    /// Counts the connection to the instance.
+    pub(crate) opened: Option<Opened>,
     /// How long both sides may be silent.
     pub(crate) idle: Duration,
 }
@@ -43,18 +45,15 @@ enum End {
 }
 
 impl Tunnel {
-    /// Waits for both upgrades, then relays. A dropped tunnel, as at the end of a stop, writes its
+    /// Waits for the client's upgrade, then relays. A dropped tunnel, as at the end of a stop, writes its
     /// log line too.
-    pub(crate) async fn run(self, on_client: OnUpgrade, on_upstream: OnUpgrade) {
-        let Tunnel { client, record, lease, mut link, idle } = self;
-        let opened = link.take_opened();
+    pub(crate) async fn run(self, on_client: OnUpgrade) {
+        let Tunnel { client, record, lease, far, opened, idle } = self;
         let count = client.count();
         let mut line = Line { client, record };
         line.reason(Some("upgrade_incomplete"));
-        let (client, upstream) = (on_client.await, on_upstream.await);
-        drop(link);
-        if let (Ok(client), Ok(upstream)) = (client, upstream)
-            && let (Some(near), Some(far)) = (side::<Wire>(client), side::<UpstreamIo>(upstream))
+        if let Ok(client) = on_client.await
+            && let Some(near) = near_side(client)
         {
             line.relay(near, far, idle, lease.pool()).await;
         }
@@ -69,11 +68,10 @@ struct Line {
 }
 
 impl Line {
-    async fn relay(&mut self, near: Side<Wire>, far: Side<UpstreamIo>, idle: Duration, pool: &Pool) {
+    async fn relay(&mut self, near: Side<Wire>, far: Side<Socket>, idle: Duration, pool: &Pool) {
         let Side { io: mut near, early } = near;
         let mut up = Direction::new(early);
         let Side { io: mut far, early } = far;
-        far.begin_tunnel();
         let mut down = Direction::new(early);
         // Stands where a stop cuts the tunnel.
         self.reason(Some("drain_timeout"));
@@ -132,13 +130,13 @@ impl Drop for Line {
 }
 
 /// One end of a tunnel, and what its peer sent before the upgrade was complete.
-struct Side<T> {
-    io: T,
-    early: Bytes,
+pub(crate) struct Side<T> {
+    pub(crate) io: T,
+    pub(crate) early: Bytes,
 }
 
-fn side<T: AsyncRead + AsyncWrite + Unpin + 'static>(upgraded: Upgraded) -> Option<Side<T>> {
-    let Parts { io, read_buf, .. } = upgraded.downcast::<TokioIo<T>>().ok()?;
+fn near_side(upgraded: Upgraded) -> Option<Side<Wire>> {
+    let Parts { io, read_buf, .. } = upgraded.downcast::<TokioIo<Wire>>().ok()?;
     Some(Side { io: io.into_inner(), early: read_buf })
 }
 

@@ -76,6 +76,8 @@ pub(crate) struct Worker {
     pub(crate) connection_ended: Notify,
     /// What tunnels read into.
     pub(crate) tunnel_space: RefCell<Box<[u8]>>,
+    /// What request heads are written in; the worker sends most of them at once.
+    pub(crate) head_space: Cell<Vec<u8>>,
     pub(crate) warnings: Warnings,
     pub(crate) reads: Arc<ReadShare>,
     stage: Cell<Stage>,
@@ -159,6 +161,7 @@ impl Worker {
             roster: Roster::default(),
             connection_ended: Notify::new(),
             tunnel_space: RefCell::new(vec![0; TUNNEL_READ_BYTES].into_boxed_slice()),
+            head_space: Cell::default(),
             warnings: Warnings::default(),
             reads: Arc::default(),
             stage: Cell::new(Stage::Running),

@@ -8,14 +8,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 use tokio::time::Instant;
 use warpdrive_core::forwarding::finish_trailers;
 
 use super::upload::UploadFailure;
 use crate::counters::Failed;
 use crate::exchange::Underway;
-use crate::upstream::{Lease, Link};
+use crate::upstream::{BodyCut, Lease, Link};
 
 /// Why a response body was cut. The client's connection ends with it: a part is never passed off
 /// as the whole.
@@ -49,6 +48,7 @@ impl fmt::Display for Cut {
 impl Error for Cut {}
 
 /// The body of a response to a client.
+#[expect(clippy::large_enum_variant, reason = "a box would cost an allocation for each request")]
 pub(crate) enum Outgoing {
     /// A page of this proxy's own, whole; empty for an answer without a body.
     Page { text: Bytes, underway: Underway },
@@ -58,8 +58,7 @@ pub(crate) enum Outgoing {
 
 /// An instance's body, with everything that must last as long as it does.
 pub(crate) struct Download {
-    pub(crate) incoming: Incoming,
-    /// Goes back to the pool after a clean end, and is closed otherwise.
+    /// Brings the body. Goes back to the pool after a clean end, and is closed otherwise.
     pub(crate) link: Option<Link>,
     /// Ends with the body, see [`Lease`].
     pub(crate) lease: Option<Lease>,
@@ -68,6 +67,8 @@ pub(crate) struct Download {
     /// How long the instance may be silent.
     pub(crate) read_timeout: Duration,
     pub(crate) silent_since: Option<Instant>,
+    /// Why it ends too early: told when the client has what came before.
+    pub(crate) cut: Option<Cut>,
     /// The client can tell the end of the body only by the end of the connection.
     pub(crate) close_delimited: bool,
     pub(crate) underway: Underway,
@@ -75,7 +76,14 @@ pub(crate) struct Download {
 
 impl Download {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
-        match Pin::new(&mut self.incoming).poll_frame(cx) {
+        if let Some(cut) = self.cut {
+            ready!(self.underway.client().wire.poll_unflushed(0));
+            return Poll::Ready(Some(Err(cut)));
+        }
+        let Some(link) = &mut self.link else { return Poll::Ready(None) };
+        // hyper would take as much as its buffer holds, for a client that may take nothing.
+        ready!(self.underway.client().wire.poll_unflushed(link.read_limit()));
+        match link.poll_frame(cx) {
             Poll::Ready(Some(Ok(mut frame))) => {
                 self.silent_since = None;
                 if let Some(fields) = frame.trailers_mut() {
@@ -83,29 +91,31 @@ impl Download {
                 }
                 if let Some(bytes) = frame.data_ref() {
                     self.underway.count_sent(bytes.len());
+                    self.underway.client().wire.count_unflushed(bytes.len());
                     if let Some(lease) = &self.lease {
                         lease.pool().count(|counters| counters.received.add(bytes.len() as u64));
                     }
                 }
-                if frame.is_trailers() || self.incoming.is_end_stream() {
+                if frame.is_trailers() || self.is_end_stream() {
                     self.end();
                 }
                 Poll::Ready(Some(Ok(frame)))
             }
-            Poll::Ready(Some(Err(_))) => self.cut(Cut::UpstreamClosed),
+            Poll::Ready(Some(Err(BodyCut))) => self.cut(Cut::UpstreamClosed),
             Poll::Ready(None) => {
                 self.end();
                 Poll::Ready(None)
             }
             Poll::Pending => {
                 let since = *self.silent_since.get_or_insert_with(Instant::now);
-                if let Some(link) = &mut self.link {
-                    ready!(link.alarm().poll(cx, since + self.read_timeout));
-                    return self.cut(Cut::UpstreamTimeout);
-                }
-                Poll::Pending
+                ready!(link.alarm().poll(cx, since + self.read_timeout));
+                self.cut(Cut::UpstreamTimeout)
             }
         }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.link.as_ref().is_none_or(Link::is_end_stream)
     }
 
     fn end(&mut self) {
@@ -138,6 +148,8 @@ impl Download {
         if self.close_delimited {
             self.underway.client().wire.cut_hard();
         }
+        self.cut = Some(cut);
+        ready!(self.underway.client().wire.poll_unflushed(0));
         Poll::Ready(Some(Err(cut)))
     }
 }
@@ -145,7 +157,7 @@ impl Download {
 impl Drop for Download {
     fn drop(&mut self) {
         // hyper does not poll what is at its end already: no body, or the last byte of a length.
-        if self.incoming.is_end_stream() {
+        if self.is_end_stream() {
             self.end();
         }
         if let Some(lease) = &self.lease {
@@ -175,14 +187,16 @@ impl Body for Outgoing {
     fn is_end_stream(&self) -> bool {
         match self {
             Outgoing::Page { text, .. } => text.is_empty(),
-            Outgoing::Upstream(download) => download.incoming.is_end_stream(),
+            Outgoing::Upstream(download) => download.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
             Outgoing::Page { text, .. } => SizeHint::with_exact(text.len() as u64),
-            Outgoing::Upstream(download) => download.incoming.size_hint(),
+            Outgoing::Upstream(download) => {
+                download.link.as_ref().map_or_else(|| SizeHint::with_exact(0), Link::size_hint)
+            }
         }
     }
 }

@@ -102,7 +102,7 @@ impl UploadMeter {
 pub(crate) enum Upload {
     /// No body.
     Empty,
-    /// The client's. Boxed, since a place for it is kept many times over in each connection to an instance.
+    /// The client's. Boxed, since most requests have none.
     Client(Box<ClientBody>),
 }
 
@@ -144,6 +144,13 @@ impl Upload {
 
     pub(crate) fn is_empty(&self) -> bool {
         matches!(self, Upload::Empty)
+    }
+
+    /// Takes back the piece that came last, of which nothing was sent.
+    pub(crate) fn put_back(&mut self, data: Bytes) {
+        if let Upload::Client(body) = self {
+            body.begun = Some(Some(Frame::data(data)));
+        }
     }
 }
 

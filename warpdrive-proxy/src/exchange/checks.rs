@@ -1,8 +1,7 @@
 //! What must hold of a request and of a response before anything is done with it.
 
 use http::header::{CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING, UPGRADE};
-use http::{HeaderMap, HeaderValue, Response, StatusCode, Version, request};
-use hyper::body::Incoming;
+use http::{HeaderMap, HeaderValue, StatusCode, Version, request, response};
 
 use crate::limits::TARGET_BYTES;
 use crate::page::Failure;
@@ -144,11 +143,11 @@ pub(super) fn body_too_large() -> Failure {
     )
 }
 
-/// What hyper's client lets through and no client should see.
-pub(super) fn response(response: &Response<Incoming>, upgrade: bool) -> Result<(), Failure> {
-    let headers = response.headers();
+/// What an instance may not answer, whatever it could be read as.
+pub(super) fn response(head: &response::Parts, upgrade: bool) -> Result<(), Failure> {
+    let headers = &head.headers;
     let framing = Framing::of(headers);
-    let status = response.status().as_u16();
+    let status = head.status.as_u16();
     let sentence = if status == 101 && !(upgrade && switches_to_websocket(headers)) {
         "The upstream switched to a protocol that was not asked for."
     } else if status > 599 {

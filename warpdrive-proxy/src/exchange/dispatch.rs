@@ -5,8 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use http::header::EXPECT;
-use http::{Method, Request, Response, StatusCode, Version};
-use hyper::body::Incoming;
+use http::{Method, Request, StatusCode, Version, response};
 use tokio::time::Instant;
 use warpdrive_core::balance::Pin;
 
@@ -20,7 +19,7 @@ use crate::upstream::{ConnectError, Lease, Link, Lost};
 
 /// A response head, with the connection that its body will come from.
 pub(super) struct Sent {
-    pub(super) response: Response<Incoming>,
+    pub(super) head: response::Parts,
     pub(super) link: Link,
     pub(super) lease: Lease,
     /// From the request to the head of its response.
@@ -73,14 +72,14 @@ impl Exchange {
             client.wire.interim.expect(holds_body, self.version != Version::HTTP_10);
             let limit = decision.limits.read_timeout;
             match link.send(request, client, limit).await {
-                Ok(response) => {
+                Ok(head) => {
                     pool.instance().health.request_succeeded();
                     if kept {
                         client.kept.borrow_mut().forget();
                     }
                     let waited = link.waited();
                     client.with_record(|record| record.first_byte_in = Some(waited));
-                    return Ok(Sent { response, link, lease, waited, pin: search.new_pin() });
+                    return Ok(Sent { head, link, lease, waited, pin: search.new_pin() });
                 }
                 Err(lost) => {
                     if let Some(failure) = client.upload.failure() {

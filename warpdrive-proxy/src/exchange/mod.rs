@@ -195,8 +195,7 @@ impl Exchange {
         if interim.is_pending() {
             poll_fn(|cx| interim.poll_drained(cx)).await;
         }
-        checks::response(&sent.response, decision.upgrade)
-            .inspect_err(|_| sent.lease.failed(Failed::InvalidResponse))?;
+        checks::response(&sent.head, decision.upgrade).inspect_err(|_| sent.lease.failed(Failed::InvalidResponse))?;
         Ok(respond::Answered { decision, sent, on_upgrade })
     }
 

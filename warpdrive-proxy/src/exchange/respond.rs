@@ -13,7 +13,7 @@ use super::decide::Decision;
 use super::dispatch::Sent;
 use super::{Exchange, close_after};
 use crate::body::{Download, Outgoing};
-use crate::tunnel::Tunnel;
+use crate::tunnel::{Side, Tunnel};
 use crate::upstream::{Lease, Link};
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
@@ -30,7 +30,7 @@ impl Exchange {
     pub(super) fn respond(self, answered: Answered) -> Response<Outgoing> {
         let Answered { decision, sent, on_upgrade } = answered;
         let client = Rc::clone(self.client());
-        let (mut head, incoming) = sent.response.into_parts();
+        let mut head = sent.head;
         client.with_record(|record| record.status = head.status.as_u16());
         sent.lease.responded(head.status.as_u16(), sent.waited);
         let lifetime = keep_alive_time(&head.headers);
@@ -53,12 +53,12 @@ impl Exchange {
         }
         let close_delimited = self.version == Version::HTTP_10 && !head.headers.contains_key(CONTENT_LENGTH);
         let download = Download {
-            incoming,
             link: Some(sent.link),
             lease: Some(sent.lease),
             lifetime,
             read_timeout: decision.limits.read_timeout,
             silent_since: None,
+            cut: None,
             close_delimited,
             underway: self.underway,
         };
@@ -77,13 +77,18 @@ impl Exchange {
         let client = Rc::clone(self.client());
         head.headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
         head.headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
-        let on_upstream = head.extensions.remove::<OnUpgrade>();
-        if let (Some(on_client), Some(on_upstream)) = (on_client, on_upstream) {
+        if let (Some(on_client), Some((io, early, opened))) = (on_client, link.into_socket()) {
             // From here on the client's bytes are no request, however they begin.
             client.wire.begin_tunnel();
-            let tunnel =
-                Tunnel { record: client.take_record(), client, lease, link, idle: decision.limits.tunnel_idle_timeout };
-            tokio::task::spawn_local(tunnel.run(on_client, on_upstream));
+            let tunnel = Tunnel {
+                record: client.take_record(),
+                client,
+                lease,
+                far: Side { io, early },
+                opened,
+                idle: decision.limits.tunnel_idle_timeout,
+            };
+            tokio::task::spawn_local(tunnel.run(on_client));
         }
         self.underway.complete();
         let body = Outgoing::Page { text: Bytes::new(), underway: self.underway };

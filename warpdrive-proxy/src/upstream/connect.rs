@@ -11,7 +11,7 @@ use tokio::net::{TcpStream, UnixStream, lookup_host};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use warpdrive_core::model::Address;
 
-use super::io::{Socket, UpstreamIo};
+use super::socket::Socket;
 use crate::errno::is_one_of;
 use crate::limits::CONNECT_RETRY;
 
@@ -53,16 +53,15 @@ pub(crate) enum ConnectError {
 /// # Errors
 ///
 /// [`ConnectError::Timeout`] when the time passed, else the last refusal.
-pub(crate) async fn connect(endpoint: &Endpoint, limit: Duration) -> Result<UpstreamIo, ConnectError> {
-    let socket = match endpoint {
-        Endpoint::Literal(address) => connect_tcp(*address, limit).await?,
-        Endpoint::Named(host, port) => connect_named(host, *port, limit).await?,
+pub(crate) async fn connect(endpoint: &Endpoint, limit: Duration) -> Result<Socket, ConnectError> {
+    match endpoint {
+        Endpoint::Literal(address) => connect_tcp(*address, limit).await,
+        Endpoint::Named(host, port) => connect_named(host, *port, limit).await,
         Endpoint::Unix(path) => match timeout(limit, patiently(|| UnixStream::connect(path))).await {
-            Ok(result) => Socket::Unix(result.map_err(ConnectError::Refused)?),
-            Err(_) => return Err(ConnectError::Timeout),
+            Ok(result) => result.map(Socket::Unix).map_err(ConnectError::Refused),
+            Err(_) => Err(ConnectError::Timeout),
         },
-    };
-    Ok(UpstreamIo::new(socket))
+    }
 }
 
 async fn connect_tcp(address: SocketAddr, limit: Duration) -> Result<Socket, ConnectError> {

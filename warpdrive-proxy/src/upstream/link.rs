@@ -1,34 +1,45 @@
-//! One HTTP/1.1 connection to an instance, and the wait for a response head on it.
+//! One HTTP/1.1 connection to an instance, and the exchange on it.
 
+use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
-use std::pin::pin;
+use std::io;
+use std::rc::Rc;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
-use http::{HeaderMap, Request, Response};
-use hyper::body::Incoming;
-use hyper::client::conn::http1::{self, SendRequest};
-use hyper_util::rt::TokioIo;
-use tokio::task::JoinHandle;
+use bytes::{Bytes, BytesMut};
+use http::{Method, Request, response};
+use http_body::{Frame, SizeHint};
+use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::connect::{ConnectError, connect};
-use super::io::Progress;
+use super::http1::{self, Decoded, Decoder, Head, Outflow, Start, Stopped, Watch};
 use super::opened::Opened;
 use super::pool::Pool;
+use super::socket::{ReadHalf, Socket, WriteHalf};
 use crate::alarm::Alarm;
 use crate::body::{Upload, UploadStage};
 use crate::client::Client;
-use crate::limits::UPSTREAM_BUFFER_BYTES;
-use crate::read_share::ReadShare;
+use crate::limits::{INTERIM_RESPONSES, UPSTREAM_READ_BYTES};
+use crate::read_share::{ReadShare, Reader};
 
 /// A connection to an instance, used by one exchange at a time. Dropped, it is closed at once.
 pub(crate) struct Link {
-    sender: SendRequest<Upload>,
-    /// Drives the connection.
-    task: JoinHandle<()>,
-    progress: Arc<Progress>,
+    read: ReadHalf,
+    /// Away while the rest of a request body is sent beside the response.
+    write: Option<WriteHalf>,
+    /// Read and not decoded yet. No memory is held for a connection that only waits.
+    buffer: BytesMut,
+    /// How much the next read of a body of unknown length asks for.
+    read_size: usize,
+    reader: Reader,
+    /// What is to come of the response.
+    body: Decoder,
+    rest: Option<Rest>,
+    /// Another request may follow.
+    persists: bool,
     alarm: Alarm,
     reused: bool,
     sent_at: Option<Instant>,
@@ -38,7 +49,7 @@ pub(crate) struct Link {
 
 /// Why there is no response.
 pub(crate) enum Lost {
-    /// The connection was closed before it took the request, which comes back.
+    /// The connection was closed before it took a byte of the request, which comes back.
     Unsent(Box<Request<Upload>>),
     /// The connection ended without a single byte of an answer.
     Unanswered,
@@ -52,6 +63,10 @@ pub(crate) enum Lost {
     StoppedReading,
 }
 
+/// The body of a response cannot be read to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct BodyCut;
+
 impl Link {
     /// Opens a connection whose reads have their part in `reads`.
     ///
@@ -59,23 +74,16 @@ impl Link {
     ///
     /// See [`connect`].
     pub(crate) async fn open(pool: &Pool, limit: Duration, reads: &Arc<ReadShare>) -> Result<Self, ConnectError> {
-        let mut io = connect(pool.endpoint(), limit).await?;
-        io.share_reads(reads);
-        let progress = io.progress();
-        let (sender, connection) = http1::Builder::new()
-            .max_buf_size(UPSTREAM_BUFFER_BYTES)
-            .handshake(TokioIo::new(io))
-            .await
-            .map_err(|error| ConnectError::Refused(std::io::Error::other(error)))?;
-        // One task a connection, not one a request. How it ends is known to whoever waits for the
-        // response.
-        let task = tokio::task::spawn_local(async move {
-            let _ = connection.with_upgrades().await;
-        });
+        let (read, write) = connect(pool.endpoint(), limit).await?.into_split();
         Ok(Link {
-            sender,
-            task,
-            progress,
+            read,
+            write: Some(write),
+            buffer: BytesMut::new(),
+            read_size: UPSTREAM_READ_BYTES,
+            reader: Reader::new(reads),
+            body: Decoder::Ended,
+            rest: None,
+            persists: true,
             alarm: Alarm::new(),
             reused: false,
             sent_at: None,
@@ -83,14 +91,13 @@ impl Link {
         })
     }
 
-    /// What counts it as open, for a tunnel that goes on with its socket.
-    pub(crate) fn take_opened(&mut self) -> Option<impl Sized + use<>> {
-        self.opened.take()
-    }
-
-    /// Whether a request may be sent now.
+    /// Whether a request may be sent now, as far as the worker has been told.
     pub(crate) fn is_ready(&self) -> bool {
-        self.sender.is_ready()
+        self.persists
+            && self.write.is_some()
+            && self.body == Decoder::Ended
+            && self.buffer.is_empty()
+            && self.read.is_silent()
     }
 
     /// Whether it has carried a request before: then it may be dead without this side knowing.
@@ -98,8 +105,10 @@ impl Link {
         self.reused
     }
 
-    pub(super) fn mark_reused(&mut self) {
+    /// Gives memory back until the next request.
+    pub(super) fn rest(&mut self) {
         self.reused = true;
+        self.buffer = BytesMut::new();
     }
 
     /// The timer that goes with this connection.
@@ -125,57 +134,228 @@ impl Link {
         request: Request<Upload>,
         client: &Client,
         limit: Duration,
-    ) -> Result<Response<Incoming>, Lost> {
-        let sent = Instant::now();
-        self.sent_at = Some(sent);
-        let received = self.progress.received();
-        self.progress.interim.expect();
-        let relay = |status, headers: &HeaderMap| client.wire.interim.receive(status, headers);
-        let Link { sender, progress, alarm, .. } = self;
-        let mut response = pin!(sender.try_send_request(request));
+    ) -> Result<response::Parts, Lost> {
+        let Some(mut write) = self.write.take() else { return Err(Lost::Unsent(Box::new(request))) };
+        self.sent_at = Some(Instant::now());
+        self.persists = false;
+        let mut answer = Answer { to_head: request.method() == Method::HEAD, ..Answer::default() };
+        let mut outflow = Outflow::new(request, client.worker.head_space.take());
+        let mut refused = false;
         let outcome = poll_fn(|cx| {
-            // Before the response is looked at, which may have come with them.
-            progress.interim.collect(cx, relay);
-            if client.wire.interim.is_flooded() || progress.interim.is_flooded() {
-                return Poll::Ready(Err(Lost::Nonsense));
+            if !refused && let Poll::Ready(Err(stopped)) = outflow.poll(cx, &mut write) {
+                match stopped {
+                    // Whoever asked knows why.
+                    Stopped::Client => return Poll::Ready(Err(Lost::Broken)),
+                    // An instance that answers early and closes makes a write fail while its answer
+                    // still waits to be read: that, or the end, comes next.
+                    Stopped::Socket => refused = true,
+                }
             }
-            if let Poll::Ready(outcome) = response.as_mut().poll(cx) {
-                return Poll::Ready(outcome.map_err(|mut error| {
-                    if let Some(request) = error.take_message() {
-                        Lost::Unsent(Box::new(request))
-                    } else if error.error().is_parse() {
-                        Lost::Nonsense
-                    } else if progress.received() == received {
-                        Lost::Unanswered
-                    } else {
-                        Lost::Broken
-                    }
-                }));
+            if let Poll::Ready(outcome) = self.poll_answer(cx, client, &mut answer) {
+                return Poll::Ready(outcome);
             }
             let stage = client.upload.stage();
             let deadline = match stage {
                 // Nobody wakes this future when that ends, so it looks again in time.
                 UploadStage::WaitsForClient => Instant::now() + limit,
-                UploadStage::Flows | UploadStage::Ended => progress.last_write().max(sent) + limit,
+                UploadStage::Flows | UploadStage::Ended => outflow.last_write() + limit,
             };
-            if alarm.poll(cx, deadline).is_pending() {
-                return Poll::Pending;
-            }
+            ready!(self.alarm.poll(cx, deadline));
             Poll::Ready(Err(match stage {
                 UploadStage::Ended => Lost::FirstByteTimeout,
                 UploadStage::Flows | UploadStage::WaitsForClient => Lost::StoppedReading,
             }))
         })
         .await;
-        progress.interim.close();
-        outcome
+        let head = match outcome {
+            Ok(head) => head,
+            Err(lost) => {
+                let unsent = outflow.take_back().filter(|_| matches!(lost, Lost::Unanswered));
+                return Err(unsent.map_or(lost, |request| Lost::Unsent(Box::new(request))));
+            }
+        };
+        self.body = head.body;
+        if outflow.is_done() {
+            client.worker.head_space.set(outflow.take_space());
+            self.persists = head.persists;
+        } else if !refused && !client.wire.interim.holds_body() {
+            self.persists = head.persists;
+            self.rest = Some(Rest::send(outflow, write));
+            return Ok(head.parts);
+        }
+        // Also where no more is sent on it: an end would tell the instance that nobody waits.
+        self.write = Some(write);
+        Ok(head.parts)
+    }
+
+    /// Reads to the head of the final response; interim ones are passed on.
+    fn poll_answer(&mut self, cx: &mut Context<'_>, client: &Client, answer: &mut Answer) -> Poll<Result<Head, Lost>> {
+        loop {
+            let size = self.read_size;
+            let bytes = match ready!(self.poll_fill(cx, size)) {
+                Ok(0) | Err(_) if answer.received => return Poll::Ready(Err(Lost::Broken)),
+                Ok(0) | Err(_) => return Poll::Ready(Err(Lost::Unanswered)),
+                Ok(bytes) => bytes,
+            };
+            answer.received |= bytes > 0;
+            loop {
+                match http1::parse(&mut self.buffer, &mut answer.watch, answer.to_head) {
+                    Ok(Start::Final(head)) => return Poll::Ready(Ok(head)),
+                    Ok(Start::Interim(status, headers)) => {
+                        answer.interim += 1;
+                        client.wire.interim.receive(status, &headers);
+                        if answer.interim > INTERIM_RESPONSES || client.wire.interim.is_flooded() {
+                            return Poll::Ready(Err(Lost::Nonsense));
+                        }
+                        if self.buffer.is_empty() {
+                            break;
+                        }
+                    }
+                    Ok(Start::More) => break,
+                    Err(http1::Malformed) => return Poll::Ready(Err(Lost::Nonsense)),
+                }
+            }
+        }
+    }
+
+    /// The next piece of the response's body, or its trailers.
+    ///
+    /// # Errors
+    ///
+    /// It ended too early, it is malformed, or the rest of the request cannot be sent.
+    pub(crate) fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyCut>>> {
+        loop {
+            match self.body.decode(&mut self.buffer) {
+                Ok(Decoded::Data(data)) => return Poll::Ready(Some(Ok(Frame::data(data)))),
+                Ok(Decoded::Trailers(trailers)) => return Poll::Ready(Some(Ok(Frame::trailers(trailers)))),
+                Ok(Decoded::End) => return Poll::Ready(None),
+                Ok(Decoded::More) => {}
+                Err(http1::Malformed) => return Poll::Ready(Some(Err(BodyCut))),
+            }
+            if self.rest.as_ref().is_some_and(|rest| rest.has_failed(cx)) {
+                return Poll::Ready(Some(Err(BodyCut)));
+            }
+            let limit = self.read_limit();
+            let size = match self.body {
+                Decoder::Length(left) => usize::try_from(left).unwrap_or(usize::MAX).min(limit),
+                _ => self.read_size.min(limit),
+            };
+            match ready!(self.poll_fill(cx, size)) {
+                Ok(0) => match self.body.end() {
+                    Ok(()) => return Poll::Ready(None),
+                    Err(http1::Malformed) => return Poll::Ready(Some(Err(BodyCut))),
+                },
+                Ok(bytes) => {
+                    // Asks for what comes: a slow stream of small pieces needs no large buffers.
+                    if bytes == size {
+                        self.read_size = (self.read_size * 2).min(limit);
+                    } else if bytes < self.read_size / 4 {
+                        self.read_size = (self.read_size / 2).max(UPSTREAM_READ_BYTES);
+                    }
+                }
+                Err(_) => return Poll::Ready(Some(Err(BodyCut))),
+            }
+        }
+    }
+
+    /// How much of a body may be on its way to the client.
+    pub(crate) fn read_limit(&self) -> usize {
+        usize::try_from(self.reader.limit()).unwrap_or(usize::MAX)
+    }
+
+    /// Whether all of the response has been read.
+    pub(crate) fn is_end_stream(&self) -> bool {
+        self.body == Decoder::Ended
+    }
+
+    /// What is known of the length that is still to come.
+    pub(crate) fn size_hint(&self) -> SizeHint {
+        self.body.left().map_or_else(SizeHint::default, SizeHint::with_exact)
+    }
+
+    /// Reads up to `size` bytes more, once there are any; 0 is the end.
+    fn poll_fill(&mut self, cx: &mut Context<'_>, size: usize) -> Poll<io::Result<usize>> {
+        ready!(self.read.poll_ready(cx))?;
+        if self.buffer.is_empty() {
+            // What the buffer held before may still be on its way to the client, and keeps it alive.
+            self.buffer = BytesMut::with_capacity(size);
+        } else {
+            self.buffer.reserve(size);
+        }
+        self.read.poll_read(cx, &mut self.buffer, size)
+    }
+
+    /// Takes the write half back when the rest of the request has been sent.
+    pub(super) fn finish(&mut self) {
+        if let Some(rest) = self.rest.take() {
+            self.write = rest.shared.write.take();
+        }
+    }
+
+    /// The socket, for a tunnel, with what has been read of it already and what counts it as open.
+    pub(crate) fn into_socket(mut self) -> Option<(Socket, Bytes, Option<Opened>)> {
+        let early = self.buffer.split().freeze();
+        let opened = self.opened.take();
+        Socket::reunite(self.read, self.write?).map(|socket| (socket, early, opened))
     }
 }
 
-impl Drop for Link {
+/// What has come of an answer.
+#[derive(Debug, Default)]
+struct Answer {
+    to_head: bool,
+    received: bool,
+    interim: usize,
+    watch: Watch,
+}
+
+/// The rest of a request body, sent in a task of its own: the client may take nothing of the response
+/// before the instance has all of the request.
+struct Rest {
+    shared: Rc<RestState>,
+    task: AbortHandle,
+}
+
+#[derive(Default)]
+struct RestState {
+    /// The half that sends, when all is sent.
+    write: Cell<Option<WriteHalf>>,
+    failed: Cell<bool>,
+    /// Whoever reads the response.
+    waker: RefCell<Option<Waker>>,
+}
+
+impl Rest {
+    fn send(mut outflow: Outflow, mut write: WriteHalf) -> Self {
+        let shared = Rc::new(RestState::default());
+        let state = Rc::clone(&shared);
+        let task = tokio::task::spawn_local(async move {
+            match poll_fn(|cx| outflow.poll(cx, &mut write)).await {
+                Ok(()) => state.write.set(Some(write)),
+                // The response may be whole all the same.
+                Err(Stopped::Socket) => {}
+                Err(Stopped::Client) => {
+                    state.failed.set(true);
+                    if let Some(waker) = state.waker.take() {
+                        waker.wake();
+                    }
+                }
+            }
+        });
+        Rest { shared, task: task.abort_handle() }
+    }
+
+    fn has_failed(&self, cx: &Context<'_>) -> bool {
+        let mut waker = self.shared.waker.borrow_mut();
+        if !waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+            *waker = Some(cx.waker().clone());
+        }
+        self.shared.failed.get()
+    }
+}
+
+impl Drop for Rest {
     fn drop(&mut self) {
-        // hyper flushes before it closes, and would wait for ever, with the request body in its
-        // hands, for an instance that reads nothing.
         self.task.abort();
     }
 }

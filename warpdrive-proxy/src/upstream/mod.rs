@@ -2,8 +2,7 @@
 
 mod connect;
 mod health;
-mod interim;
-mod io;
+mod http1;
 mod lease;
 mod link;
 mod opened;
@@ -12,13 +11,15 @@ mod pool;
 pub(crate) mod probe;
 mod queue;
 mod registry;
+mod socket;
 mod told;
 
 pub(crate) use connect::{ConnectError, Endpoint};
 pub use health::{HealthReport, HealthState};
-pub(crate) use io::UpstreamIo;
 pub(crate) use lease::Lease;
-pub(crate) use link::{Link, Lost};
+pub(crate) use link::{BodyCut, Link, Lost};
+pub(crate) use opened::Opened;
 pub(crate) use pool::Pool;
 pub(crate) use queue::Wants;
 pub(crate) use registry::{InstanceState, Registry, UpstreamState};
+pub(crate) use socket::Socket;

@@ -110,11 +110,12 @@ impl Pool {
     /// Takes a connection back whose response was received to its end. `lifetime` is what the
     /// upstream's `Keep-Alive` promised, if it promised anything.
     pub(crate) fn check_in(&self, mut link: Link, lifetime: Option<Duration>) {
+        link.finish();
         let mut idle = self.idle.borrow_mut();
         if !self.keepalive.get() || !link.is_ready() || idle.len() >= IDLE_PER_INSTANCE {
             return;
         }
-        link.mark_reused();
+        link.rest();
         // A quarter less than promised, so that a request is never on its way when it ends.
         let lifetime = lifetime.map_or(IDLE_UPSTREAM, |time| (time * 3 / 4).min(IDLE_UPSTREAM));
         idle.push(Idle { link, expires: Instant::now() + lifetime });

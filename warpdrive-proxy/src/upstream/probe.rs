@@ -1,15 +1,10 @@
 //! One question to an instance, on a connection of its own.
 
-use std::future::{Future, poll_fn};
-use std::pin::pin;
-use std::task::Poll;
 use std::time::Duration;
 
+use bytes::BytesMut;
 use http::header::{ACCEPT, CONNECTION, HOST, USER_AGENT};
-use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
-use hyper::body::Incoming;
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
+use http::{HeaderName, HeaderValue, Request, StatusCode, request};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 use warpdrive_core::health::CheckResult;
@@ -17,8 +12,8 @@ use warpdrive_core::model::HealthCheck;
 
 use super::connect::{Endpoint, connect};
 use super::health::Question;
-use super::io::UpstreamIo;
-use crate::body::Upload;
+use super::http1::{self, Start, Watch};
+use super::socket::Socket;
 use crate::limits::{CHECK_HEAD_BYTES, TRIAL_TIME};
 
 const AGENT: HeaderValue =
@@ -28,12 +23,12 @@ const AGENT: HeaderValue =
 ///
 /// The connection is closed after the head of the response: its body says nothing that its status
 /// does not.
-pub(crate) async fn check(endpoint: &Endpoint, check: &HealthCheck, request: Option<Request<Upload>>) -> Outcome {
+pub(crate) async fn check(endpoint: &Endpoint, check: &HealthCheck, request: Option<request::Parts>) -> Outcome {
     let asked = async {
         let io = connect(endpoint, check.timeout).await.map_err(|error| error.to_string())?;
         match request {
             None => Ok(None),
-            Some(request) => answer(io, request).await.map(|response| Some(response.status())),
+            Some(request) => answer(io, request).await.map(Some),
         }
     };
     let status = match timeout(check.timeout, asked).await {
@@ -56,8 +51,8 @@ pub(crate) async fn check(endpoint: &Endpoint, check: &HealthCheck, request: Opt
 pub(crate) type Outcome = (CheckResult, Option<String>);
 
 /// The request of a check; `None` for one that asks for nothing but a connection.
-pub(crate) fn request(check: &HealthCheck, host: &str, scheme: &'static str) -> Option<Request<Upload>> {
-    let mut request = Request::new(Upload::Empty);
+pub(crate) fn request(check: &HealthCheck, host: &str, scheme: &'static str) -> Option<request::Parts> {
+    let mut request = Request::new(());
     // Both were checked when the configuration was read.
     *request.uri_mut() = check.path.as_ref()?.parse().ok()?;
     let fields = request.headers_mut();
@@ -69,25 +64,34 @@ pub(crate) fn request(check: &HealthCheck, host: &str, scheme: &'static str) -> 
         fields.insert(name, value.clone());
     }
     fields.insert(CONNECTION, HeaderValue::from_static("close"));
-    Some(request)
+    Some(request.into_parts().0)
 }
 
-async fn answer(io: UpstreamIo, request: Request<Upload>) -> Result<Response<Incoming>, String> {
-    let handshake = http1::Builder::new().max_buf_size(CHECK_HEAD_BYTES).handshake(TokioIo::new(io)).await;
-    let (mut sender, connection) = handshake.map_err(|error| error.to_string())?;
-    let mut connection = pin!(connection);
-    let mut response = pin!(sender.send_request(request));
-    let mut has_ended = false;
-    let answered = poll_fn(|cx| {
-        if let Poll::Ready(response) = response.as_mut().poll(cx) {
-            return Poll::Ready(response);
+/// The status of the final response.
+async fn answer(mut io: Socket, head: request::Parts) -> Result<StatusCode, String> {
+    let mut bytes = Vec::new();
+    http1::encode(&head, &mut bytes);
+    let broken = |error: std::io::Error| format!("no answer: {error}");
+    io.write_all(&bytes).await.map_err(broken)?;
+    let (mut buffer, mut watch, mut received) = (BytesMut::new(), Watch::default(), 0);
+    loop {
+        let bytes = io.read_buf(&mut buffer).await.map_err(broken)?;
+        received += bytes;
+        if bytes == 0 {
+            return Err("no answer: the connection was closed inside it".to_owned());
         }
-        if !has_ended {
-            has_ended = connection.as_mut().poll(cx).is_ready();
+        if received > CHECK_HEAD_BYTES {
+            return Err("no answer: its head is too long".to_owned());
         }
-        response.as_mut().poll(cx)
-    });
-    answered.await.map_err(|error| format!("no answer: {error}"))
+        loop {
+            match http1::parse(&mut buffer, &mut watch, false) {
+                Ok(Start::Final(head)) => return Ok(head.parts.status),
+                Ok(Start::Interim(..)) if !buffer.is_empty() => {}
+                Ok(Start::Interim(..) | Start::More) => break,
+                Err(http1::Malformed) => return Err("no answer: what came is no HTTP response".to_owned()),
+            }
+        }
+    }
 }
 
 /// Asks what requests cast doubt on.

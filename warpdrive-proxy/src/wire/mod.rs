@@ -350,6 +350,9 @@ impl AsyncWrite for Wire {
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let wire = self.get_mut();
         wire.follow_exchange();
+        if wire.state.emptied() {
+            cx.waker().wake_by_ref();
+        }
         if wire.state.flushed() {
             // hyper has seen that there is nothing to read and waits for the socket alone. So the
             // wait for the next request begins here; its deadline is looked at by the read that

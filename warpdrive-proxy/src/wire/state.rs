@@ -1,7 +1,8 @@
 //! What the wire and the exchange of one client connection tell each other.
 
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicU32, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicU32, AtomicU64, AtomicUsize};
+use std::task::Poll;
 use std::time::Duration;
 
 use super::framing::BodyLength;
@@ -41,6 +42,10 @@ pub(crate) struct WireState {
     sent: AtomicU64,
     /// The status of an answer that no exchange gave: hyper's own or the wire's.
     bare_status: AtomicU16,
+    /// Body bytes that hyper was given since its buffer was last empty.
+    unflushed: AtomicUsize,
+    /// The body waits for that.
+    awaits_flush: AtomicBool,
     cut_hard: AtomicBool,
     tunnel: AtomicBool,
     pub(crate) interim: Interim,
@@ -90,6 +95,29 @@ impl WireState {
     /// hyper has taken the last piece of the response.
     pub(crate) fn end_response(&self) {
         self.response_buffered.store(true, Relaxed);
+    }
+
+    /// hyper has taken a piece of a response body.
+    pub(crate) fn count_unflushed(&self, bytes: usize) {
+        self.unflushed.store(self.unflushed.load(Relaxed) + bytes, Relaxed);
+    }
+
+    /// Ready when hyper holds no more than `limit` bytes of the response body. Else its connection's
+    /// task, which must be the one that asks, is woken when it holds none.
+    pub(crate) fn poll_unflushed(&self, limit: usize) -> Poll<()> {
+        if self.unflushed.load(Relaxed) <= limit {
+            return Poll::Ready(());
+        }
+        self.awaits_flush.store(true, Relaxed);
+        Poll::Pending
+    }
+
+    /// Called when hyper's buffer is empty. True when the body waits for that.
+    pub(super) fn emptied(&self) -> bool {
+        self.unflushed.store(0, Relaxed);
+        let awaited = self.awaits_flush.load(Relaxed);
+        self.awaits_flush.store(false, Relaxed);
+        awaited
     }
 
     /// Called when hyper's buffer is empty. True when a response that hyper had whole has left.

@@ -96,3 +96,44 @@ fn a_body_that_is_wrong_from_its_start_costs_no_connection() {
         assert_eq!(client.answer().status(), status, "{chunks:?}");
     }
 }
+
+/// An answer that begins with the first byte of a request, to a client that reads nothing before it has sent all: more
+/// than all buffers on the way hold.
+#[test]
+fn an_upload_goes_on_while_its_answer_waits_for_the_client() {
+    const LENGTH: usize = 24 << 20;
+    let instance = Instance::start(|peer, notes| {
+        while let Some(head) = notes.head(peer) {
+            let mut sender = peer.try_clone();
+            let sending = std::thread::spawn(move || {
+                sender.send(format!("HTTP/1.1 200 OK\r\nContent-Length: {LENGTH}\r\n\r\n"));
+                (1..LENGTH / PIECE).for_each(|_| sender.send(vec![b'y'; PIECE]));
+            });
+            assert!(peer.body(&head).iter().all(|byte| *byte == b'x'));
+            sending.join().unwrap();
+            peer.send(vec![b'y'; PIECE]);
+        }
+    });
+    let proxy = Running::before(&[instance.address], "", "");
+    let mut client = proxy.connect();
+    for framing in [format!("Content-Length: {LENGTH}"), "Transfer-Encoding: chunked".to_owned()] {
+        client.send(format!("POST / HTTP/1.1\r\nHost: a\r\n{framing}\r\n\r\n"));
+        let piece = vec![b'x'; PIECE];
+        for _ in 0..LENGTH / PIECE {
+            if framing.starts_with('C') {
+                client.send(&piece);
+            } else {
+                client.send([format!("{PIECE:x}\r\n").as_bytes(), &piece, b"\r\n"].concat());
+            }
+        }
+        if !framing.starts_with('C') {
+            client.send("0\r\n\r\n");
+        }
+        let answer = client.answer();
+        assert_eq!((answer.status(), answer.body.len()), (200, LENGTH));
+        assert!(answer.body.iter().all(|byte| *byte == b'y'));
+    }
+    // Both went over one connection: it was as good as new after the first.
+    assert_eq!(instance.connections(), 1);
+    eventually("the lease ends", || proxy.in_flight() == 0);
+}

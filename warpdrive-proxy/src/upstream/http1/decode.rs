@@ -1,0 +1,119 @@
+//! The body of a response, out of the bytes of its connection.
+
+use bytes::{Bytes, BytesMut};
+use http::HeaderMap;
+
+use super::Malformed;
+use super::chunked::Chunked;
+
+/// What is still to come of a body (RFC 9112 section 6.3).
+#[derive(Debug, PartialEq, Eq)]
+pub(in super::super) enum Decoder {
+    /// So many bytes; never none.
+    Length(u64),
+    Chunked(Chunked),
+    UntilClose,
+    /// Nothing.
+    Ended,
+}
+
+/// What a buffer brings of a body.
+#[derive(Debug, PartialEq, Eq)]
+pub(in super::super) enum Decoded {
+    /// More bytes are needed.
+    More,
+    Data(Bytes),
+    Trailers(HeaderMap),
+    End,
+}
+
+impl Decoder {
+    pub(in super::super) fn length(bytes: u64) -> Self {
+        if bytes == 0 { Decoder::Ended } else { Decoder::Length(bytes) }
+    }
+
+    pub(in super::super) fn chunked() -> Self {
+        Decoder::Chunked(Chunked::default())
+    }
+
+    /// Takes the next part of the body from the front of `buffer`, without a copy.
+    ///
+    /// # Errors
+    ///
+    /// The chunks are malformed, or go past a limit.
+    pub(in super::super) fn decode(&mut self, buffer: &mut BytesMut) -> Result<Decoded, Malformed> {
+        match self {
+            Decoder::Ended => Ok(Decoded::End),
+            Decoder::Length(_) | Decoder::UntilClose if buffer.is_empty() => Ok(Decoded::More),
+            Decoder::UntilClose => Ok(Decoded::Data(buffer.split().freeze())),
+            Decoder::Length(left) => {
+                let taken = usize::try_from(*left).unwrap_or(usize::MAX).min(buffer.len());
+                *left -= taken as u64;
+                if *left == 0 {
+                    *self = Decoder::Ended;
+                }
+                Ok(Decoded::Data(buffer.split_to(taken).freeze()))
+            }
+            Decoder::Chunked(chunked) => {
+                let decoded = chunked.decode(buffer)?;
+                if matches!(decoded, Decoded::Trailers(_) | Decoded::End) {
+                    *self = Decoder::Ended;
+                }
+                Ok(decoded)
+            }
+        }
+    }
+
+    /// The connection has ended.
+    ///
+    /// # Errors
+    ///
+    /// Something of the body is missing.
+    pub(in super::super) fn end(&mut self) -> Result<(), Malformed> {
+        match self {
+            Decoder::UntilClose | Decoder::Ended => {
+                *self = Decoder::Ended;
+                Ok(())
+            }
+            Decoder::Length(_) | Decoder::Chunked(_) => Err(Malformed),
+        }
+    }
+
+    /// How many bytes are to come, where that is known.
+    pub(in super::super) fn left(&self) -> Option<u64> {
+        match self {
+            Decoder::Length(left) => Some(*left),
+            Decoder::Ended => Some(0),
+            Decoder::Chunked(_) | Decoder::UntilClose => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_length_ends_where_it_ends() {
+        let mut decoder = Decoder::length(5);
+        let mut buffer = BytesMut::from("abc");
+        assert_eq!(decoder.decode(&mut buffer), Ok(Decoded::Data(Bytes::from("abc"))));
+        assert_eq!(decoder.decode(&mut buffer), Ok(Decoded::More));
+        assert_eq!(decoder.left(), Some(2));
+        assert_eq!(decoder.end(), Err(Malformed));
+        buffer.extend_from_slice(b"deHTTP");
+        assert_eq!(decoder.decode(&mut buffer), Ok(Decoded::Data(Bytes::from("de"))));
+        assert_eq!((&decoder, &buffer[..]), (&Decoder::Ended, &b"HTTP"[..]));
+        assert_eq!(decoder.decode(&mut buffer), Ok(Decoded::End));
+    }
+
+    #[test]
+    fn a_body_without_an_end_takes_everything() {
+        let mut decoder = Decoder::UntilClose;
+        let mut buffer = BytesMut::from("abc");
+        assert_eq!(decoder.decode(&mut buffer), Ok(Decoded::Data(Bytes::from("abc"))));
+        assert_eq!(decoder.decode(&mut buffer), Ok(Decoded::More));
+        assert_eq!(decoder.end(), Ok(()));
+        assert_eq!(decoder.decode(&mut buffer), Ok(Decoded::End));
+    }
+}

@@ -1,0 +1,18 @@
+//! HTTP/1.1 towards instances (RFC 9112): heads out, heads and bodies in.
+//!
+//! Everything of an exchange happens in the task of its client. A client library of its own task has
+//! to hand each request and each piece of a body from task to task, and to keep buffers for a
+//! connection that only waits: half of all memory, and a third of the proxy's own instructions.
+
+mod chunked;
+mod decode;
+mod outflow;
+mod response;
+
+pub(super) use decode::{Decoded, Decoder};
+pub(super) use outflow::{Outflow, Stopped};
+pub(super) use response::{Head, Start, Watch, encode, parse};
+
+/// The instance sent something that is no HTTP/1 response, or ended inside it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Malformed;

@@ -1,0 +1,223 @@
+//! A request on its way to an instance.
+
+use std::io::{IoSlice, Write};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, Bytes};
+use http::header::{CONTENT_LENGTH, TRAILER, TRANSFER_ENCODING};
+use http::{HeaderMap, Request, request};
+use http_body::{Body, Frame};
+use tokio::time::Instant;
+
+use super::super::socket::WriteHalf;
+use super::encode;
+use crate::body::Upload;
+
+/// Why no more of a request is sent.
+#[derive(Debug)]
+pub(in super::super) enum Stopped {
+    /// The client's body ended too early; its meter knows why.
+    Client,
+    /// The kernel takes nothing more for this connection.
+    Socket,
+}
+
+/// How the body is delimited (RFC 9112 section 6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Framing {
+    /// So many bytes are still to be sent.
+    Length(u64),
+    Chunked,
+}
+
+const CHUNK_END: &[u8] = b"\r\n";
+const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
+
+/// What of a request was not written yet.
+pub(in super::super) struct Outflow {
+    /// Until the kernel has taken a byte: the request can still go elsewhere.
+    head: Option<request::Parts>,
+    body: Upload,
+    framing: Framing,
+    /// The names that `Trailer` announces; others are not sent.
+    announced: Vec<String>,
+    /// Written first: the head, the size of a chunk, the end of the chunks.
+    text: Vec<u8>,
+    written: usize,
+    /// Written next.
+    data: Bytes,
+    /// Written last.
+    end: &'static [u8],
+    /// The last byte is in the fields above.
+    ended: bool,
+    last_write: Instant,
+}
+
+impl Outflow {
+    /// Begins to send a request, in `space` that is used again and again.
+    pub(in super::super) fn new(request: Request<Upload>, mut space: Vec<u8>) -> Self {
+        let (head, body) = request.into_parts();
+        space.clear();
+        encode(&head, &mut space);
+        let framing = framing(&head.headers);
+        let ended = body.is_empty() && framing != Framing::Chunked;
+        Outflow {
+            announced: if framing == Framing::Chunked { announced(&head.headers) } else { Vec::new() },
+            head: Some(head),
+            body,
+            framing,
+            text: space,
+            written: 0,
+            data: Bytes::new(),
+            end: &[],
+            ended,
+            last_write: Instant::now(),
+        }
+    }
+
+    /// When the kernel last took bytes, or the request was begun.
+    pub(in super::super) fn last_write(&self) -> Instant {
+        self.last_write
+    }
+
+    /// Whether the kernel has all of it.
+    pub(in super::super) fn is_done(&self) -> bool {
+        self.ended && self.is_empty()
+    }
+
+    /// The space that it was given.
+    pub(in super::super) fn take_space(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.text)
+    }
+
+    /// The request again, if the kernel has taken nothing of it.
+    pub(in super::super) fn take_back(&mut self) -> Option<Request<Upload>> {
+        let head = self.head.take()?;
+        let mut body = std::mem::replace(&mut self.body, Upload::Empty);
+        if !self.data.is_empty() {
+            body.put_back(std::mem::take(&mut self.data));
+        }
+        Some(Request::from_parts(head, body))
+    }
+
+    fn is_empty(&self) -> bool {
+        self.written == self.text.len() && self.data.is_empty() && self.end.is_empty()
+    }
+
+    /// Writes as much as the kernel takes. Ready when it has all.
+    ///
+    /// # Errors
+    ///
+    /// See [`Stopped`].
+    pub(in super::super) fn poll(&mut self, cx: &mut Context<'_>, socket: &mut WriteHalf) -> Poll<Result<(), Stopped>> {
+        loop {
+            // A small body goes out in one write with the head.
+            if !self.ended && self.data.is_empty() && self.end.is_empty() {
+                match Pin::new(&mut self.body).poll_frame(cx) {
+                    Poll::Ready(Some(Ok(frame))) => self.stage(frame),
+                    Poll::Ready(Some(Err(_))) => return Poll::Ready(Err(Stopped::Client)),
+                    Poll::Ready(None) => self.stage_end(None)?,
+                    Poll::Pending if self.is_empty() => return Poll::Pending,
+                    Poll::Pending => {}
+                }
+            }
+            while !self.is_empty() {
+                let pieces =
+                    [self.text.get(self.written..).unwrap_or_default(), &self.data, self.end].map(IoSlice::new);
+                match ready!(socket.poll_write(cx, &pieces)) {
+                    Ok(0) | Err(_) => return Poll::Ready(Err(Stopped::Socket)),
+                    Ok(bytes) => self.wrote(bytes),
+                }
+            }
+            if self.ended {
+                return Poll::Ready(Ok(()));
+            }
+        }
+    }
+
+    fn wrote(&mut self, mut bytes: usize) {
+        self.head = None;
+        self.last_write = Instant::now();
+        let text = bytes.min(self.text.len() - self.written);
+        self.written += text;
+        bytes -= text;
+        let data = bytes.min(self.data.len());
+        self.data.advance(data);
+        bytes -= data;
+        self.end = self.end.get(bytes..).unwrap_or_default();
+        if self.is_empty() {
+            self.text.clear();
+            self.written = 0;
+            self.data = Bytes::new();
+        }
+    }
+
+    fn stage(&mut self, frame: Frame<Bytes>) {
+        let data = match frame.into_data() {
+            Ok(data) => data,
+            Err(frame) => return self.stage_trailers(frame),
+        };
+        match &mut self.framing {
+            Framing::Length(left) => {
+                // Whoever made the frame holds it to the length, too.
+                let taken = usize::try_from(*left).unwrap_or(usize::MAX).min(data.len());
+                *left -= taken as u64;
+                self.ended = *left == 0;
+                self.data = data.slice(..taken);
+            }
+            Framing::Chunked if data.is_empty() => {}
+            Framing::Chunked => {
+                // Writing to a vector cannot fail.
+                let _ = write!(self.text, "{:x}\r\n", data.len());
+                self.data = data;
+                self.end = CHUNK_END;
+            }
+        }
+    }
+
+    fn stage_trailers(&mut self, frame: Frame<Bytes>) {
+        let trailers = frame.into_trailers().unwrap_or_default();
+        let _ = self.stage_end(Some(&trailers));
+    }
+
+    /// The body has ended.
+    ///
+    /// # Errors
+    ///
+    /// It is shorter than its length.
+    fn stage_end(&mut self, trailers: Option<&HeaderMap>) -> Result<(), Stopped> {
+        match self.framing {
+            Framing::Length(0) => {}
+            Framing::Length(_) => return Err(Stopped::Client),
+            Framing::Chunked => {
+                let (last, end) = LAST_CHUNK.split_at(3);
+                self.text.extend_from_slice(last);
+                for (name, value) in trailers.into_iter().flatten() {
+                    if self.announced.iter().any(|announced| announced.eq_ignore_ascii_case(name.as_str())) {
+                        self.text.extend_from_slice(name.as_str().as_bytes());
+                        self.text.extend_from_slice(b": ");
+                        self.text.extend_from_slice(value.as_bytes());
+                        self.text.extend_from_slice(b"\r\n");
+                    }
+                }
+                self.text.extend_from_slice(end);
+            }
+        }
+        self.ended = true;
+        Ok(())
+    }
+}
+
+fn framing(headers: &HeaderMap) -> Framing {
+    if headers.contains_key(TRANSFER_ENCODING) {
+        return Framing::Chunked;
+    }
+    let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+    Framing::Length(length.and_then(|length| length.parse().ok()).unwrap_or(0))
+}
+
+fn announced(headers: &HeaderMap) -> Vec<String> {
+    let lists = headers.get_all(TRAILER).iter().filter_map(|list| list.to_str().ok());
+    lists.flat_map(|list| list.split(',')).map(|name| name.trim().to_owned()).collect()
+}
