@@ -29,6 +29,7 @@ use crate::limits::{PLACED_CONNECTIONS, SWEEP, TUNNEL_READ_BYTES};
 use crate::read_share::ReadShare;
 use crate::roster::Roster;
 use crate::snapshot::Live;
+use crate::upstream::ReadSpace;
 use crate::view::Views;
 
 /// How far a stop has come.
@@ -80,6 +81,7 @@ pub(crate) struct Worker {
     pub(crate) head_space: Cell<Vec<u8>>,
     pub(crate) warnings: Warnings,
     pub(crate) reads: Arc<ReadShare>,
+    pub(crate) read_space: Rc<ReadSpace>,
     stage: Cell<Stage>,
     random: RefCell<SmallRng>,
     request_start: RefCell<(u128, HeaderValue)>,
@@ -162,6 +164,7 @@ impl Worker {
             connection_ended: Notify::new(),
             tunnel_space: RefCell::new(vec![0; TUNNEL_READ_BYTES].into_boxed_slice()),
             head_space: Cell::default(),
+            read_space: Rc::default(),
             warnings: Warnings::default(),
             reads: Arc::default(),
             stage: Cell::new(Stage::Running),

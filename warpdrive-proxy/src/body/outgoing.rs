@@ -77,12 +77,12 @@ pub(crate) struct Download {
 impl Download {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
         if let Some(cut) = self.cut {
-            ready!(self.underway.client().wire.poll_unflushed(0));
+            ready!(self.underway.client().wire.poll_unflushed(1));
             return Poll::Ready(Some(Err(cut)));
         }
         let Some(link) = &mut self.link else { return Poll::Ready(None) };
         // hyper would take as much as its buffer holds, for a client that may take nothing.
-        ready!(self.underway.client().wire.poll_unflushed(link.read_limit()));
+        ready!(self.underway.client().wire.poll_unflushed(link.piece()));
         match link.poll_frame(cx) {
             Poll::Ready(Some(Ok(mut frame))) => {
                 self.silent_since = None;
@@ -91,7 +91,9 @@ impl Download {
                 }
                 if let Some(bytes) = frame.data_ref() {
                     self.underway.count_sent(bytes.len());
-                    self.underway.client().wire.count_unflushed(bytes.len());
+                    let wire = &self.underway.client().wire;
+                    link.pace(wire.take_cut_short(), bytes.len());
+                    wire.count_unflushed(bytes.len());
                     if let Some(lease) = &self.lease {
                         lease.pool().count(|counters| counters.received.add(bytes.len() as u64));
                     }
@@ -149,7 +151,7 @@ impl Download {
             self.underway.client().wire.cut_hard();
         }
         self.cut = Some(cut);
-        ready!(self.underway.client().wire.poll_unflushed(0));
+        ready!(self.underway.client().wire.poll_unflushed(1));
         Poll::Ready(Some(Err(cut)))
     }
 }

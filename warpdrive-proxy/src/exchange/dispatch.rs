@@ -108,8 +108,8 @@ impl Exchange {
             return Ok(link);
         }
         let begun = Instant::now();
-        let reads = &self.client().worker.reads;
-        let opened = Link::open(pool, decision.limits.connect_timeout, reads).await;
+        let worker = &self.client().worker;
+        let opened = Link::open(pool, decision.limits.connect_timeout, &worker.read_space).await;
         self.client().with_record(|record| record.connected_in = Some(begun.elapsed()));
         let error = match opened {
             Ok(link) => return Ok(link),

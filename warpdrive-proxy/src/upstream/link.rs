@@ -4,7 +4,6 @@ use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::io;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
@@ -18,12 +17,12 @@ use super::connect::{ConnectError, connect};
 use super::http1::{self, Decoded, Decoder, Head, Outflow, Start, Stopped, Watch};
 use super::opened::Opened;
 use super::pool::Pool;
+use super::read_space::ReadSpace;
 use super::socket::{ReadHalf, Socket, WriteHalf};
 use crate::alarm::Alarm;
 use crate::body::{Upload, UploadStage};
 use crate::client::Client;
-use crate::limits::{INTERIM_RESPONSES, UPSTREAM_READ_BYTES};
-use crate::read_share::{ReadShare, Reader};
+use crate::limits::{INTERIM_RESPONSES, PIECE_BYTES, UPSTREAM_READ_BYTES};
 
 /// A connection to an instance, used by one exchange at a time. Dropped, it is closed at once.
 pub(crate) struct Link {
@@ -34,7 +33,9 @@ pub(crate) struct Link {
     buffer: BytesMut,
     /// How much the next read of a body of unknown length asks for.
     read_size: usize,
-    reader: Reader,
+    /// The largest piece of the response's body.
+    piece: usize,
+    space: Rc<ReadSpace>,
     /// What is to come of the response.
     body: Decoder,
     rest: Option<Rest>,
@@ -68,19 +69,20 @@ pub(crate) enum Lost {
 pub(crate) struct BodyCut;
 
 impl Link {
-    /// Opens a connection whose reads have their part in `reads`.
+    /// Opens a connection whose small reads share `space` with others of its worker.
     ///
     /// # Errors
     ///
     /// See [`connect`].
-    pub(crate) async fn open(pool: &Pool, limit: Duration, reads: &Arc<ReadShare>) -> Result<Self, ConnectError> {
+    pub(crate) async fn open(pool: &Pool, limit: Duration, space: &Rc<ReadSpace>) -> Result<Self, ConnectError> {
         let (read, write) = connect(pool.endpoint(), limit).await?.into_split();
         Ok(Link {
             read,
             write: Some(write),
             buffer: BytesMut::new(),
             read_size: UPSTREAM_READ_BYTES,
-            reader: Reader::new(reads),
+            piece: PIECE_BYTES.1,
+            space: Rc::clone(space),
             body: Decoder::Ended,
             rest: None,
             persists: true,
@@ -138,17 +140,20 @@ impl Link {
         let Some(mut write) = self.write.take() else { return Err(Lost::Unsent(Box::new(request))) };
         self.sent_at = Some(Instant::now());
         self.persists = false;
+        self.piece = PIECE_BYTES.1;
         let mut answer = Answer { to_head: request.method() == Method::HEAD, ..Answer::default() };
         let mut outflow = Outflow::new(request, client.worker.head_space.take());
-        let mut refused = false;
+        let (mut sends, mut refused) = (true, false);
         let outcome = poll_fn(|cx| {
-            if !refused && let Poll::Ready(Err(stopped)) = outflow.poll(cx, &mut write) {
-                match stopped {
+            if sends && let Poll::Ready(sent) = outflow.poll(cx, &mut write) {
+                sends = false;
+                match sent {
+                    Ok(()) => client.worker.head_space.set(outflow.take_space()),
                     // Whoever asked knows why.
-                    Stopped::Client => return Poll::Ready(Err(Lost::Broken)),
+                    Err(Stopped::Client) => return Poll::Ready(Err(Lost::Broken)),
                     // An instance that answers early and closes makes a write fail while its answer
                     // still waits to be read: that, or the end, comes next.
-                    Stopped::Socket => refused = true,
+                    Err(Stopped::Socket) => refused = true,
                 }
             }
             if let Poll::Ready(outcome) = self.poll_answer(cx, client, &mut answer) {
@@ -176,7 +181,6 @@ impl Link {
         };
         self.body = head.body;
         if outflow.is_done() {
-            client.worker.head_space.set(outflow.take_space());
             self.persists = head.persists;
         } else if !refused && !client.wire.interim.holds_body() {
             self.persists = head.persists;
@@ -235,10 +239,9 @@ impl Link {
             if self.rest.as_ref().is_some_and(|rest| rest.has_failed(cx)) {
                 return Poll::Ready(Some(Err(BodyCut)));
             }
-            let limit = self.read_limit();
             let size = match self.body {
-                Decoder::Length(left) => usize::try_from(left).unwrap_or(usize::MAX).min(limit),
-                _ => self.read_size.min(limit),
+                Decoder::Length(left) => usize::try_from(left).unwrap_or(usize::MAX).min(self.piece),
+                _ => self.read_size.min(self.piece),
             };
             match ready!(self.poll_fill(cx, size)) {
                 Ok(0) => match self.body.end() {
@@ -248,7 +251,7 @@ impl Link {
                 Ok(bytes) => {
                     // Asks for what comes: a slow stream of small pieces needs no large buffers.
                     if bytes == size {
-                        self.read_size = (self.read_size * 2).min(limit);
+                        self.read_size = (self.read_size * 2).min(self.piece);
                     } else if bytes < self.read_size / 4 {
                         self.read_size = (self.read_size / 2).max(UPSTREAM_READ_BYTES);
                     }
@@ -258,9 +261,21 @@ impl Link {
         }
     }
 
-    /// How much of a body may be on its way to the client.
-    pub(crate) fn read_limit(&self) -> usize {
-        usize::try_from(self.reader.limit()).unwrap_or(usize::MAX)
+    /// How much of a body may be on its way to the client, in bytes.
+    pub(crate) fn piece(&self) -> usize {
+        self.piece
+    }
+
+    /// Fits the size of the next piece to a client that did not take the last one at once, or did.
+    ///
+    /// A piece that is taken at once costs no memory, however large it is; one that is not is held.
+    pub(crate) fn pace(&mut self, is_slow: bool, bytes: usize) {
+        let (least, _, most) = PIECE_BYTES;
+        if is_slow {
+            self.piece = (self.piece / 2).max(least);
+        } else if bytes == self.piece {
+            self.piece = (self.piece * 2).min(most);
+        }
     }
 
     /// Whether all of the response has been read.
@@ -276,11 +291,14 @@ impl Link {
     /// Reads up to `size` bytes more, once there are any; 0 is the end.
     fn poll_fill(&mut self, cx: &mut Context<'_>, size: usize) -> Poll<io::Result<usize>> {
         ready!(self.read.poll_ready(cx))?;
-        if self.buffer.is_empty() {
+        if !self.buffer.is_empty() {
+            self.buffer.reserve(size);
+        } else if size <= UPSTREAM_READ_BYTES {
+            self.buffer = ready!(self.space.poll_read(cx, &mut self.read))?;
+            return Poll::Ready(Ok(self.buffer.len()));
+        } else {
             // What the buffer held before may still be on its way to the client, and keeps it alive.
             self.buffer = BytesMut::with_capacity(size);
-        } else {
-            self.buffer.reserve(size);
         }
         self.read.poll_read(cx, &mut self.buffer, size)
     }

@@ -10,7 +10,7 @@ mod inflow;
 mod interim;
 mod refusal;
 mod request_line;
-
+mod room;
 mod state;
 
 use std::io;
@@ -279,14 +279,20 @@ impl Wire {
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
             Poll::Pending if self.state.is_tunnel() => Poll::Pending,
             Poll::Pending => {
-                let since = *self.blocked_since.get_or_insert_with(Instant::now);
-                ready!(self.alarm.poll(cx, since + self.times.write));
-                self.state.set_fault(Fault::WriteTimeout);
-                // An ordinary close would leave megabytes with the kernel, for a client that takes none.
-                self.state.cut_hard();
-                Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+                self.state.set_cut_short();
+                self.poll_blocked(cx)
             }
         }
+    }
+
+    /// The client takes nothing: waits for the deadline.
+    fn poll_blocked<T>(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
+        let since = *self.blocked_since.get_or_insert_with(Instant::now);
+        ready!(self.alarm.poll(cx, since + self.times.write));
+        self.state.set_fault(Fault::WriteTimeout);
+        // An ordinary close would leave megabytes with the kernel, for a client that takes none.
+        self.state.cut_hard();
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 }
 
@@ -350,9 +356,16 @@ impl AsyncWrite for Wire {
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let wire = self.get_mut();
         wire.follow_exchange();
-        if wire.state.emptied() {
+        if wire.state.awaits_flush() {
+            match room::poll(wire.stream.get_ref(), cx) {
+                Poll::Ready(result) => result?,
+                Poll::Pending => return wire.poll_blocked(cx),
+            }
+            wire.blocked_since = None;
+            // The body was asked before this, in the same task.
             cx.waker().wake_by_ref();
         }
+        wire.state.emptied();
         if wire.state.flushed() {
             // hyper has seen that there is nothing to read and waits for the socket alone. So the
             // wait for the next request begins here; its deadline is looked at by the read that

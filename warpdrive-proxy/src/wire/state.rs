@@ -46,6 +46,8 @@ pub(crate) struct WireState {
     unflushed: AtomicUsize,
     /// The body waits for that.
     awaits_flush: AtomicBool,
+    /// The kernel did not take a write whole.
+    cut_short: AtomicBool,
     cut_hard: AtomicBool,
     tunnel: AtomicBool,
     pub(crate) interim: Interim,
@@ -102,22 +104,36 @@ impl WireState {
         self.unflushed.store(self.unflushed.load(Relaxed) + bytes, Relaxed);
     }
 
-    /// Ready when hyper holds no more than `limit` bytes of the response body. Else its connection's
+    /// Ready when hyper holds less than `limit` bytes of the response body. Else its connection's
     /// task, which must be the one that asks, is woken when it holds none.
     pub(crate) fn poll_unflushed(&self, limit: usize) -> Poll<()> {
-        if self.unflushed.load(Relaxed) <= limit {
+        if self.unflushed.load(Relaxed) < limit {
             return Poll::Ready(());
         }
         self.awaits_flush.store(true, Relaxed);
         Poll::Pending
     }
 
-    /// Called when hyper's buffer is empty. True when the body waits for that.
-    pub(super) fn emptied(&self) -> bool {
+    pub(super) fn set_cut_short(&self) {
+        self.cut_short.store(true, Relaxed);
+    }
+
+    /// Whether a write was not taken whole since this was asked last.
+    pub(crate) fn take_cut_short(&self) -> bool {
+        let is = self.cut_short.load(Relaxed);
+        self.cut_short.store(false, Relaxed);
+        is
+    }
+
+    /// Whether the body waits until hyper holds nothing of it, and the client's socket has room.
+    pub(super) fn awaits_flush(&self) -> bool {
+        self.awaits_flush.load(Relaxed)
+    }
+
+    /// Called when hyper's buffer is empty, and there is room where the body waits for it.
+    pub(super) fn emptied(&self) {
         self.unflushed.store(0, Relaxed);
-        let awaited = self.awaits_flush.load(Relaxed);
         self.awaits_flush.store(false, Relaxed);
-        awaited
     }
 
     /// Called when hyper's buffer is empty. True when a response that hyper had whole has left.

@@ -4,6 +4,7 @@ use bytes::{Buf, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use memchr::memchr;
 
+use super::decode::take;
 use super::{Decoded, Malformed};
 use crate::limits::{CHUNK_BYTES, CHUNK_LINE_BYTES, FREE_HEADER_FIELDS, TRAILER_BYTES};
 
@@ -59,10 +60,10 @@ impl Chunked {
                 }
                 Place::Data(_) if buffer.is_empty() => return Ok(Decoded::More),
                 Place::Data(left) => {
-                    let taken = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
-                    let left = left - taken as u64;
+                    let data = take(buffer, usize::try_from(left).unwrap_or(usize::MAX));
+                    let left = left - data.len() as u64;
                     self.place = if left == 0 { Place::DataEnd } else { Place::Data(left) };
-                    return Ok(Decoded::Data(buffer.split_to(taken).freeze()));
+                    return Ok(Decoded::Data(data));
                 }
                 Place::DataEnd => match buffer.get(..2) {
                     Some(b"\r\n") => {

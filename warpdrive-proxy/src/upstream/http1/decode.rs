@@ -45,14 +45,14 @@ impl Decoder {
         match self {
             Decoder::Ended => Ok(Decoded::End),
             Decoder::Length(_) | Decoder::UntilClose if buffer.is_empty() => Ok(Decoded::More),
-            Decoder::UntilClose => Ok(Decoded::Data(buffer.split().freeze())),
+            Decoder::UntilClose => Ok(Decoded::Data(take(buffer, usize::MAX))),
             Decoder::Length(left) => {
-                let taken = usize::try_from(*left).unwrap_or(usize::MAX).min(buffer.len());
-                *left -= taken as u64;
+                let data = take(buffer, usize::try_from(*left).unwrap_or(usize::MAX));
+                *left -= data.len() as u64;
                 if *left == 0 {
                     *self = Decoder::Ended;
                 }
-                Ok(Decoded::Data(buffer.split_to(taken).freeze()))
+                Ok(Decoded::Data(data))
             }
             Decoder::Chunked(chunked) => {
                 let decoded = chunked.decode(buffer)?;
@@ -87,6 +87,14 @@ impl Decoder {
             Decoder::Chunked(_) | Decoder::UntilClose => None,
         }
     }
+}
+
+/// Takes up to `limit` bytes from the front.
+///
+/// A buffer that has nothing left lets go of its memory: else a large piece would last until the next
+/// one comes, though the client has it.
+pub(super) fn take(buffer: &mut BytesMut, limit: usize) -> Bytes {
+    if buffer.len() <= limit { std::mem::take(buffer).freeze() } else { buffer.split_to(limit).freeze() }
 }
 
 #[cfg(test)]

@@ -103,15 +103,18 @@ pub(in super::super) fn parse(buffer: &mut BytesMut, watch: &mut Watch, to_head:
     let bytes = buffer.split_to(length).freeze();
     *watch = Watch::default();
     let mut headers = HeaderMap::with_capacity(count);
+    let mut framing = Framing::default();
     for place in places.iter().take(count) {
         let (name, value) = place.field(&bytes).ok_or(Malformed)?;
+        framing.note(&name, &value);
         headers.append(name, value);
     }
     if status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS {
         return Ok(Start::Interim(status, headers));
     }
-    let body = delimit(status, version, &headers, to_head)?;
-    let persists = persists(version, &headers) && body != Decoder::UntilClose;
+    let has_body = !to_head && !matches!(status.as_u16(), 101 | 204 | 304);
+    let body = if has_body { framing.body(version)? } else { Decoder::Ended };
+    let persists = framing.persists(version) && body != Decoder::UntilClose;
     let mut response = Response::new(());
     *response.status_mut() = status;
     *response.version_mut() = version;
@@ -157,43 +160,63 @@ impl Place {
     }
 }
 
-/// How the body after a head ends (RFC 9112 section 6.3).
-fn delimit(status: StatusCode, version: Version, headers: &HeaderMap, to_head: bool) -> Result<Decoder, Malformed> {
-    if to_head || matches!(status.as_u16(), 101 | 204 | 304) {
-        return Ok(Decoder::Ended);
-    }
-    if let Some(coding) = headers.get_all(TRANSFER_ENCODING).iter().next_back() {
-        let last = coding.as_bytes().rsplit(|&byte| byte == b',').next().unwrap_or_default();
-        return match last.trim_ascii().eq_ignore_ascii_case(b"chunked") {
-            // Section 6.1: the framing of such a message is faulty.
-            _ if version == Version::HTTP_10 => Err(Malformed),
-            true => Ok(Decoder::chunked()),
-            false => Ok(Decoder::UntilClose),
-        };
-    }
-    let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
-    match (lengths.next(), lengths.next()) {
-        (None, _) => Ok(Decoder::UntilClose),
-        (Some(length), None) if !length.is_empty() && length.as_bytes().iter().all(u8::is_ascii_digit) => {
-            let length = length.to_str().ok().and_then(|length| length.parse().ok()).ok_or(Malformed)?;
-            Ok(Decoder::length(length))
+/// What the fields of a head say of its body and its connection, noted one by one.
+#[derive(Clone, Copy, Debug, Default)]
+struct Framing {
+    length: Length,
+    /// There is a transfer coding; whether the last one is chunked.
+    coding: Option<bool>,
+    closes: bool,
+    keeps: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+enum Length {
+    #[default]
+    None,
+    Bytes(u64),
+    Malformed,
+}
+
+impl Framing {
+    fn note(&mut self, name: &HeaderName, value: &HeaderValue) {
+        if *name == CONTENT_LENGTH {
+            self.length = match self.length {
+                Length::None => length(value.as_bytes()).map_or(Length::Malformed, Length::Bytes),
+                Length::Bytes(_) | Length::Malformed => Length::Malformed,
+            };
+        } else if *name == TRANSFER_ENCODING {
+            let last = value.as_bytes().rsplit(|&byte| byte == b',').next().unwrap_or_default();
+            self.coding = Some(last.trim_ascii().eq_ignore_ascii_case(b"chunked"));
+        } else if *name == CONNECTION {
+            for option in value.as_bytes().split(|&byte| byte == b',').map(<[u8]>::trim_ascii) {
+                self.closes |= option.eq_ignore_ascii_case(b"close");
+                self.keeps |= option.eq_ignore_ascii_case(b"keep-alive");
+            }
         }
-        _ => Err(Malformed),
+    }
+
+    /// How the body ends (RFC 9112 section 6.3).
+    fn body(self, version: Version) -> Result<Decoder, Malformed> {
+        match (self.coding, self.length) {
+            // Section 6.1: the framing of such a message is faulty.
+            (Some(_), _) if version == Version::HTTP_10 => Err(Malformed),
+            (Some(true), _) => Ok(Decoder::chunked()),
+            (Some(false), _) | (None, Length::None) => Ok(Decoder::UntilClose),
+            (None, Length::Bytes(bytes)) => Ok(Decoder::length(bytes)),
+            (None, Length::Malformed) => Err(Malformed),
+        }
+    }
+
+    /// Whether the connection goes on (RFC 9112 section 9.3). Any `close` counts.
+    fn persists(self, version: Version) -> bool {
+        !self.closes && (self.keeps || version == Version::HTTP_11)
     }
 }
 
-/// Whether the connection goes on after this response (RFC 9112 section 9.3). Any `close` counts.
-fn persists(version: Version, headers: &HeaderMap) -> bool {
-    let mut keeps = version == Version::HTTP_11;
-    for value in headers.get_all(CONNECTION) {
-        for option in value.as_bytes().split(|&byte| byte == b',').map(<[u8]>::trim_ascii) {
-            if option.eq_ignore_ascii_case(b"close") {
-                return false;
-            }
-            keeps |= option.eq_ignore_ascii_case(b"keep-alive");
-        }
-    }
-    keeps
+fn length(digits: &[u8]) -> Option<u64> {
+    let is_number = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
+    std::str::from_utf8(digits).ok().filter(|_| is_number)?.parse().ok()
 }
 
 #[cfg(test)]
