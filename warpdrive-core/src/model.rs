@@ -282,6 +282,8 @@ pub struct Upstream {
     pub health: HealthSettings,
     /// The process that serves it. Parsed, not active yet.
     pub process: Option<ProcessSettings>,
+    /// What its instances speak.
+    pub protocol: Protocol,
     /// `keepalive`: whether connections are kept for further requests.
     pub keepalive: bool,
     /// What happens where every instance has all the requests that it may have.
@@ -297,10 +299,23 @@ impl Upstream {
             strategy: Strategy::default(),
             health: HealthSettings::default(),
             process: None,
+            protocol: Protocol::default(),
             keepalive: true,
             queue: QueueSettings::default(),
         }
     }
+}
+
+/// `protocol`: what the instances of an upstream speak.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Protocol {
+    /// `http1`: HTTP/1.1 (RFC 9112).
+    #[default]
+    Http1,
+    /// `h2c`: HTTP/2 (RFC 9113) without TLS, known to be spoken from the start (section 3.3), as gRPC
+    /// servers do. Requests share few connections. WebSockets are for HTTP/1.1 alone: the instance
+    /// sees no `Upgrade`.
+    H2c,
 }
 
 /// One place where an upstream listens, and how much of the work it gets.

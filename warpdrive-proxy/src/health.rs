@@ -17,7 +17,7 @@ use tokio::runtime::LocalRuntime;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
-use warpdrive_core::model::HealthSettings;
+use warpdrive_core::model::{HealthSettings, Protocol};
 
 use crate::limits::CHECKS_AT_ONCE;
 use crate::snapshot::Snapshot;
@@ -42,6 +42,7 @@ struct How {
     host: String,
     /// The scheme that the public uses.
     scheme: &'static str,
+    protocol: Protocol,
 }
 
 /// The running thread. It ends when the proxy stops accepting, or when this is dropped.
@@ -90,13 +91,13 @@ fn plan(snapshot: &Snapshot) -> Plan {
     let model = snapshot.router.model();
     let scheme = if model.settings().tls.enabled { "https" } else { "http" };
     let mut plan = Vec::new();
-    for (place, (upstream, settings)) in snapshot.upstreams.iter().zip(model.upstreams()).enumerate() {
-        let host = match &settings.health.check {
+    for (place, (upstream, model_upstream)) in snapshot.upstreams.iter().zip(model.upstreams()).enumerate() {
+        let host = match &model_upstream.health.check {
             Some(check) => check.host.as_deref().unwrap_or_else(|| model.check_host(place)).to_owned(),
             None => "localhost".to_owned(),
         };
-        let settings = Arc::new(settings.health.clone());
-        let how = Arc::new(How { settings, host, scheme });
+        let settings = Arc::new(model_upstream.health.clone());
+        let how = Arc::new(How { settings, host, scheme, protocol: model_upstream.protocol });
         for instance in &upstream.instances {
             instance.health.configure(&how.settings);
             plan.push(Watched { instance: Arc::clone(instance), how: Arc::clone(&how) });
@@ -170,12 +171,12 @@ async fn watch_one(watched: Watched, room: Rc<Semaphore>) {
 
 /// The active checks.
 async fn check_again_and_again(watched: &Watched, endpoint: &Endpoint, label: &str, room: &Semaphore) {
-    let How { settings, host, scheme } = &*watched.how;
+    let How { settings, host, scheme, protocol } = &*watched.how;
     let Some(check) = &settings.check else { return };
     loop {
         let begun = Instant::now();
         let permit = room.acquire().await;
-        let (result, error) = probe::check(endpoint, check, probe::request(check, host, scheme)).await;
+        let (result, error) = probe::check(endpoint, *protocol, check, probe::request(check, host, scheme)).await;
         drop(permit);
         if let Some(told) = watched.instance.health.checked(result, error) {
             told.log(&watched.instance.upstream, label);
@@ -200,7 +201,7 @@ async fn try_when_due(watched: &Watched, endpoint: &Endpoint, label: &str, room:
             }
         };
         let permit = room.acquire().await;
-        let answer = probe::ask(endpoint, question, &watched.how.host).await;
+        let answer = probe::ask(endpoint, watched.how.protocol, question, &watched.how.host).await;
         drop(permit);
         if let Some(told) = health.tried(answer) {
             told.log(&watched.instance.upstream, label);

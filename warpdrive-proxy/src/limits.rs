@@ -60,6 +60,19 @@ pub(crate) const PIECE_BYTES: (usize, usize, usize) = (16 * 1024, 32 * 1024, 128
 /// answer holds one of them.
 pub(crate) const READ_SPACE_BYTES: usize = 16 * 1024;
 
+/// What an HTTP/2 instance may send ahead on one stream and on one connection, in bytes.
+pub(crate) const H2C_WINDOW_BYTES: (u32, u32) = (64 * 1024, 1024 * 1024);
+
+/// The longest list of header fields that an HTTP/2 instance may send, in bytes.
+pub(crate) const H2C_HEAD_BYTES: u32 = 64 * 1024;
+
+/// What may wait to be sent on one stream to an HTTP/2 instance, in bytes.
+pub(crate) const H2C_SEND_BYTES: usize = 64 * 1024;
+
+/// The most requests at once on one connection to an HTTP/2 instance; fewer where the instance says so. More
+/// connections are opened beyond it.
+pub(crate) const H2C_STREAMS: usize = 100;
+
 /// The longest line with the size of a chunk of a response, its extensions included, in bytes.
 pub(crate) const CHUNK_LINE_BYTES: usize = 4 * 1024;
 

@@ -10,7 +10,7 @@ use arc_swap::Cache;
 use hyper::server::conn::http1;
 use warpdrive_core::RetryBudget;
 use warpdrive_core::balance::Balancer;
-use warpdrive_core::model::{LogFormat, QueueSettings, StickyCookie, Strategy, WhenAllDown};
+use warpdrive_core::model::{LogFormat, Protocol, QueueSettings, StickyCookie, Strategy, WhenAllDown};
 
 use crate::limits::{CLIENT_BUFFER_BYTES, FREE_HEADER_FIELDS, HEAD_BYTES};
 use crate::snapshot::{Live, Snapshot};
@@ -42,6 +42,7 @@ pub(crate) struct ViewUpstream {
     /// The `max_connections` of each instance.
     limits: Box<[Option<NonZeroUsize>]>,
     pub(crate) queue: QueueSettings,
+    protocol: Protocol,
     pub(crate) keepalive: bool,
     /// Only with `sticky_cookie`.
     pub(crate) cookie: Option<StickyCookie>,
@@ -107,6 +108,7 @@ impl View {
                 balancer: RefCell::new(upstream.balancer.clone()),
                 limits: model.instances.iter().map(|instance| instance.max_connections).collect(),
                 queue: model.queue,
+                protocol: model.protocol,
                 keepalive: model.keepalive,
                 cookie: match &model.strategy {
                     Strategy::StickyCookie(cookie) => Some(cookie.clone()),
@@ -117,7 +119,7 @@ impl View {
             })
             .collect::<Vec<ViewUpstream>>();
         for upstream in &upstreams {
-            upstream.pools.iter().for_each(|pool| pool.set_keepalive(upstream.keepalive));
+            upstream.pools.iter().for_each(|pool| pool.configure(upstream.protocol, upstream.keepalive));
             upstream.see_who_is_available();
         }
         let server = snapshot.server();

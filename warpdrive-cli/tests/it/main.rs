@@ -21,6 +21,7 @@ mod node;
 mod puma;
 mod rails;
 mod real_browser;
+mod real_h2c;
 mod real_health;
 mod real_node;
 mod real_puma;

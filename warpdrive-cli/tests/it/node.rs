@@ -1,4 +1,4 @@
-//! Node's http server with the application of `tests/fixtures/node`.
+//! Node's servers with the applications of `tests/fixtures/node`.
 
 use std::path::Path;
 
@@ -12,7 +12,11 @@ pub(crate) struct Node {
 
 impl Node {
     pub(crate) fn start() -> Node {
-        let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/node/server.js");
+        Self::start_file("server.js")
+    }
+
+    pub(crate) fn start_file(name: &str) -> Node {
+        let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/node").join(name);
         let process = Program::new("node").arg(fixture).start();
         let port = process.wait_for_match(|line| line.strip_prefix("listening on port ")?.parse().ok());
         Node { port, _process: process }

@@ -3,7 +3,7 @@
 use super::diagnostic::{Code, Report};
 use super::reader::{Keys, Raw};
 use super::rules;
-use crate::model::{QueueSettings, SameSite, StickyCookie, Strategy};
+use crate::model::{Protocol, QueueSettings, SameSite, StickyCookie, Strategy};
 
 /// Reads `strategy`, and `sticky_cookie` that goes with one of them.
 pub(super) fn strategy(upstream: &str, keys: &mut Keys<'_>, report: &mut Report) -> Option<Strategy> {
@@ -64,6 +64,18 @@ fn sticky_cookie(raw: &Raw<'_>, default: StickyCookie, report: &mut Report) -> O
     };
     keys.finish(report);
     Some(StickyCookie { name: name?, same_site: same_site? })
+}
+
+/// Reads `protocol`.
+pub(super) fn protocol(keys: &mut Keys<'_>, report: &mut Report) -> Option<Protocol> {
+    let Some(raw) = keys.take("protocol") else { return Some(Protocol::default()) };
+    match raw.text(report)?.as_str() {
+        "http1" => Some(Protocol::Http1),
+        "h2c" => Some(Protocol::H2c),
+        other => {
+            raw.bad(&format!("there is no protocol `{other}`"), "choose http1, or h2c for HTTP/2 without TLS", report)
+        }
+    }
 }
 
 /// Reads `keepalive`.

@@ -81,6 +81,7 @@ fn upstream(
 ) -> Option<(Upstream, UpstreamPlaces)> {
     let own = address(&mut keys, report);
     let strategy = balancing::strategy(name, &mut keys, report);
+    let protocol = balancing::protocol(&mut keys, report);
     let keepalive = balancing::keepalive(&mut keys, report);
     let queue = balancing::queue(&mut keys, report);
     let limit = keys.take("max_connections");
@@ -128,11 +129,9 @@ fn upstream(
     keys.finish(report);
     let (instances, addresses) = instances?;
     let places = UpstreamPlaces { name: span, addresses, process: process_places };
-    let (strategy, keepalive, queue, health) = (strategy?, keepalive?, queue?, health?);
-    Some((
-        Upstream { strategy, health, process, keepalive, queue, ..Upstream::new(name.to_owned(), instances) },
-        places,
-    ))
+    let (strategy, protocol, keepalive, queue, health) = (strategy?, protocol?, keepalive?, queue?, health?);
+    let upstream = Upstream::new(name.to_owned(), instances);
+    Some((Upstream { strategy, protocol, health, process, keepalive, queue, ..upstream }, places))
 }
 
 /// The address in a table, if any.

@@ -192,6 +192,11 @@ impl Exchange {
                 search.fresh = true;
                 Ok(*request)
             }
+            // Any request may go out again, but not for ever.
+            Lost::Refused(request) => {
+                let again = (!search.resent).then_some(*request);
+                self.resend(search, again, closed())
+            }
             // With one instance alone only an old connection is a reason to believe in another try.
             Lost::Unanswered if link.is_reused() || search.has_another() => self.resend(search, copy, closed()),
             Lost::Unanswered => Err(closed()),
@@ -219,7 +224,7 @@ impl Exchange {
 fn count_loss(lease: &Lease, lost: &Lost, link: &Link) {
     match lost {
         Lost::Unsent(_) if link.is_reused() => lease.was_stale(),
-        Lost::Unsent(_) | Lost::Unanswered | Lost::Broken => lease.failed(Failed::Closed),
+        Lost::Unsent(_) | Lost::Refused(_) | Lost::Unanswered | Lost::Broken => lease.failed(Failed::Closed),
         Lost::Nonsense => lease.failed(Failed::InvalidResponse),
         Lost::FirstByteTimeout => lease.failed(Failed::FirstByteTimeout),
         Lost::StoppedReading => lease.failed(Failed::StoppedReading),

@@ -1,57 +1,37 @@
-//! One HTTP/1.1 connection to an instance, and the exchange on it.
+//! What an exchange has of an instance: a connection, or a stream of one.
 
-use std::cell::{Cell, RefCell};
-use std::future::poll_fn;
-use std::io;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
-use http::{Method, Request, response};
+use bytes::Bytes;
+use http::{Request, response};
 use http_body::{Frame, SizeHint};
-use tokio::task::AbortHandle;
 use tokio::time::Instant;
+use warpdrive_core::model::Protocol;
 
 use super::connect::{ConnectError, connect};
-use super::http1::{self, Decoded, Decoder, Head, Outflow, Start, Stopped, Watch};
 use super::opened::Opened;
 use super::pool::Pool;
 use super::read_space::ReadSpace;
-use super::socket::{ReadHalf, Socket, WriteHalf};
+use super::socket::Socket;
+use super::{h2c, http1};
 use crate::alarm::Alarm;
 use crate::body::{Upload, UploadStage};
 use crate::client::Client;
-use crate::limits::{INTERIM_RESPONSES, PIECE_BYTES, UPSTREAM_READ_BYTES};
 
-/// A connection to an instance, used by one exchange at a time. Dropped, it is closed at once.
-pub(crate) struct Link {
-    read: ReadHalf,
-    /// Away while the rest of a request body is sent beside the response.
-    write: Option<WriteHalf>,
-    /// Read and not decoded yet. No memory is held for a connection that only waits.
-    buffer: BytesMut,
-    /// How much the next read of a body of unknown length asks for.
-    read_size: usize,
-    /// The largest piece of the response's body.
-    piece: usize,
-    space: Rc<ReadSpace>,
-    /// What is to come of the response.
-    body: Decoder,
-    rest: Option<Rest>,
-    /// Another request may follow.
-    persists: bool,
-    alarm: Alarm,
-    reused: bool,
-    sent_at: Option<Instant>,
-    /// Taken by the tunnel that this connection becomes.
-    opened: Option<Opened>,
+/// One exchange's way to an instance and back. Dropped, what is left of the exchange is cut.
+pub(crate) enum Link {
+    Http1(http1::Connection),
+    H2c(h2c::Stream),
 }
 
 /// Why there is no response.
 pub(crate) enum Lost {
-    /// The connection was closed before it took a byte of the request, which comes back.
+    /// The instance has nothing of the request, which comes back.
     Unsent(Box<Request<Upload>>),
+    /// The instance says that it has done nothing of the request, which comes back.
+    Refused(Box<Request<Upload>>),
     /// The connection ended without a single byte of an answer.
     Unanswered,
     /// The connection ended inside the response head.
@@ -68,59 +48,70 @@ pub(crate) enum Lost {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct BodyCut;
 
+/// The wait for a response: ready when the instance took too long.
+///
+/// `limit` runs from `last_write`, the last byte of the request that was sent.
+pub(super) fn poll_deadline(
+    alarm: &mut Alarm,
+    cx: &mut Context<'_>,
+    client: &Client,
+    last_write: Instant,
+    limit: Duration,
+) -> Poll<Lost> {
+    let stage = client.upload.stage();
+    let deadline = match stage {
+        // Nobody wakes this task when that ends, so it looks again in time.
+        UploadStage::WaitsForClient => Instant::now() + limit,
+        UploadStage::Flows | UploadStage::Ended => last_write + limit,
+    };
+    ready!(alarm.poll(cx, deadline));
+    Poll::Ready(match stage {
+        UploadStage::Ended => Lost::FirstByteTimeout,
+        UploadStage::Flows | UploadStage::WaitsForClient => Lost::StoppedReading,
+    })
+}
+
 impl Link {
-    /// Opens a connection whose small reads share `space` with others of its worker.
+    /// Opens a connection.
     ///
     /// # Errors
     ///
     /// See [`connect`].
     pub(crate) async fn open(pool: &Pool, limit: Duration, space: &Rc<ReadSpace>) -> Result<Self, ConnectError> {
-        let (read, write) = connect(pool.endpoint(), limit).await?.into_split();
-        Ok(Link {
-            read,
-            write: Some(write),
-            buffer: BytesMut::new(),
-            read_size: UPSTREAM_READ_BYTES,
-            piece: PIECE_BYTES.1,
-            space: Rc::clone(space),
-            body: Decoder::Ended,
-            rest: None,
-            persists: true,
-            alarm: Alarm::new(),
-            reused: false,
-            sent_at: None,
-            opened: Some(pool.opened()),
-        })
+        let socket = connect(pool.endpoint(), limit).await?;
+        match pool.protocol() {
+            Protocol::Http1 => Ok(Link::Http1(http1::Connection::new(socket, pool.opened(), space))),
+            Protocol::H2c => {
+                let connection = h2c::Connection::open(socket, pool.opened()).await?;
+                pool.share(&connection);
+                Ok(Link::H2c(h2c::Stream::new(connection)))
+            }
+        }
     }
 
-    /// Whether a request may be sent now, as far as the worker has been told.
-    pub(crate) fn is_ready(&self) -> bool {
-        self.persists
-            && self.write.is_some()
-            && self.body == Decoder::Ended
-            && self.buffer.is_empty()
-            && self.read.is_silent()
-    }
-
-    /// Whether it has carried a request before: then it may be dead without this side knowing.
+    /// Whether its connection has carried a request before: then it may be dead without this side
+    /// knowing.
     pub(crate) fn is_reused(&self) -> bool {
-        self.reused
+        match self {
+            Link::Http1(connection) => connection.is_reused(),
+            Link::H2c(stream) => stream.is_reused(),
+        }
     }
 
-    /// Gives memory back until the next request.
-    pub(super) fn rest(&mut self) {
-        self.reused = true;
-        self.buffer = BytesMut::new();
-    }
-
-    /// The timer that goes with this connection.
+    /// The timer that goes with it.
     pub(crate) fn alarm(&mut self) -> &mut Alarm {
-        &mut self.alarm
+        match self {
+            Link::Http1(connection) => connection.alarm(),
+            Link::H2c(stream) => stream.alarm(),
+        }
     }
 
     /// The time since the last request was sent.
     pub(crate) fn waited(&self) -> Duration {
-        self.sent_at.map_or(Duration::ZERO, |sent| sent.elapsed())
+        match self {
+            Link::Http1(connection) => connection.waited(),
+            Link::H2c(stream) => stream.waited(),
+        }
     }
 
     /// Sends a request and waits for the head of its response.
@@ -137,88 +128,10 @@ impl Link {
         client: &Client,
         limit: Duration,
     ) -> Result<response::Parts, Lost> {
-        let Some(mut write) = self.write.take() else { return Err(Lost::Unsent(Box::new(request))) };
-        self.sent_at = Some(Instant::now());
-        self.persists = false;
-        self.piece = PIECE_BYTES.1;
-        let mut answer = Answer { to_head: request.method() == Method::HEAD, ..Answer::default() };
-        let mut outflow = Outflow::new(request, client.worker.head_space.take());
-        let (mut sends, mut refused) = (true, false);
-        let outcome = poll_fn(|cx| {
-            if sends && let Poll::Ready(sent) = outflow.poll(cx, &mut write) {
-                sends = false;
-                match sent {
-                    Ok(()) => client.worker.head_space.set(outflow.take_space()),
-                    // Whoever asked knows why.
-                    Err(Stopped::Client) => return Poll::Ready(Err(Lost::Broken)),
-                    // An instance that answers early and closes makes a write fail while its answer
-                    // still waits to be read: that, or the end, comes next.
-                    Err(Stopped::Socket) => refused = true,
-                }
-            }
-            if let Poll::Ready(outcome) = self.poll_answer(cx, client, &mut answer) {
-                return Poll::Ready(outcome);
-            }
-            let stage = client.upload.stage();
-            let deadline = match stage {
-                // Nobody wakes this future when that ends, so it looks again in time.
-                UploadStage::WaitsForClient => Instant::now() + limit,
-                UploadStage::Flows | UploadStage::Ended => outflow.last_write() + limit,
-            };
-            ready!(self.alarm.poll(cx, deadline));
-            Poll::Ready(Err(match stage {
-                UploadStage::Ended => Lost::FirstByteTimeout,
-                UploadStage::Flows | UploadStage::WaitsForClient => Lost::StoppedReading,
-            }))
-        })
-        .await;
-        let head = match outcome {
-            Ok(head) => head,
-            Err(lost) => {
-                let unsent = outflow.take_back().filter(|_| matches!(lost, Lost::Unanswered));
-                return Err(unsent.map_or(lost, |request| Lost::Unsent(Box::new(request))));
-            }
-        };
-        self.body = head.body;
-        if outflow.is_done() {
-            self.persists = head.persists;
-        } else if !refused && !client.wire.interim.holds_body() {
-            self.persists = head.persists;
-            self.rest = Some(Rest::send(outflow, write));
-            return Ok(head.parts);
-        }
-        // Also where no more is sent on it: an end would tell the instance that nobody waits.
-        self.write = Some(write);
-        Ok(head.parts)
-    }
-
-    /// Reads to the head of the final response; interim ones are passed on.
-    fn poll_answer(&mut self, cx: &mut Context<'_>, client: &Client, answer: &mut Answer) -> Poll<Result<Head, Lost>> {
-        loop {
-            let size = self.read_size;
-            let bytes = match ready!(self.poll_fill(cx, size)) {
-                Ok(0) | Err(_) if answer.received => return Poll::Ready(Err(Lost::Broken)),
-                Ok(0) | Err(_) => return Poll::Ready(Err(Lost::Unanswered)),
-                Ok(bytes) => bytes,
-            };
-            answer.received |= bytes > 0;
-            loop {
-                match http1::parse(&mut self.buffer, &mut answer.watch, answer.to_head) {
-                    Ok(Start::Final(head)) => return Poll::Ready(Ok(head)),
-                    Ok(Start::Interim(status, headers)) => {
-                        answer.interim += 1;
-                        client.wire.interim.receive(status, &headers);
-                        if answer.interim > INTERIM_RESPONSES || client.wire.interim.is_flooded() {
-                            return Poll::Ready(Err(Lost::Nonsense));
-                        }
-                        if self.buffer.is_empty() {
-                            break;
-                        }
-                    }
-                    Ok(Start::More) => break,
-                    Err(http1::Malformed) => return Poll::Ready(Err(Lost::Nonsense)),
-                }
-            }
+        match self {
+            Link::Http1(connection) => connection.send(request, client, limit).await,
+            // Boxed, so that the exchanges of most instances have no place for it.
+            Link::H2c(stream) => Box::pin(stream.send(request, client, limit)).await,
         }
     }
 
@@ -228,152 +141,50 @@ impl Link {
     ///
     /// It ended too early, it is malformed, or the rest of the request cannot be sent.
     pub(crate) fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyCut>>> {
-        loop {
-            match self.body.decode(&mut self.buffer) {
-                Ok(Decoded::Data(data)) => return Poll::Ready(Some(Ok(Frame::data(data)))),
-                Ok(Decoded::Trailers(trailers)) => return Poll::Ready(Some(Ok(Frame::trailers(trailers)))),
-                Ok(Decoded::End) => return Poll::Ready(None),
-                Ok(Decoded::More) => {}
-                Err(http1::Malformed) => return Poll::Ready(Some(Err(BodyCut))),
-            }
-            if self.rest.as_ref().is_some_and(|rest| rest.has_failed(cx)) {
-                return Poll::Ready(Some(Err(BodyCut)));
-            }
-            let size = match self.body {
-                Decoder::Length(left) => usize::try_from(left).unwrap_or(usize::MAX).min(self.piece),
-                _ => self.read_size.min(self.piece),
-            };
-            match ready!(self.poll_fill(cx, size)) {
-                Ok(0) => match self.body.end() {
-                    Ok(()) => return Poll::Ready(None),
-                    Err(http1::Malformed) => return Poll::Ready(Some(Err(BodyCut))),
-                },
-                Ok(bytes) => {
-                    // Asks for what comes: a slow stream of small pieces needs no large buffers.
-                    if bytes == size {
-                        self.read_size = (self.read_size * 2).min(self.piece);
-                    } else if bytes < self.read_size / 4 {
-                        self.read_size = (self.read_size / 2).max(UPSTREAM_READ_BYTES);
-                    }
-                }
-                Err(_) => return Poll::Ready(Some(Err(BodyCut))),
-            }
+        match self {
+            Link::Http1(connection) => connection.poll_frame(cx),
+            Link::H2c(stream) => stream.poll_frame(cx),
         }
     }
 
     /// How much of a body may be on its way to the client, in bytes.
     pub(crate) fn piece(&self) -> usize {
-        self.piece
+        match self {
+            Link::Http1(connection) => connection.piece(),
+            Link::H2c(_) => h2c::PIECE_BYTES,
+        }
     }
 
     /// Fits the size of the next piece to a client that did not take the last one at once, or did.
-    ///
-    /// A piece that is taken at once costs no memory, however large it is; one that is not is held.
     pub(crate) fn pace(&mut self, is_slow: bool, bytes: usize) {
-        let (least, _, most) = PIECE_BYTES;
-        if is_slow {
-            self.piece = (self.piece / 2).max(least);
-        } else if bytes == self.piece {
-            self.piece = (self.piece * 2).min(most);
+        match self {
+            Link::Http1(connection) => connection.pace(is_slow, bytes),
+            // The windows of HTTP/2 do.
+            Link::H2c(_) => {}
         }
     }
 
     /// Whether all of the response has been read.
     pub(crate) fn is_end_stream(&self) -> bool {
-        self.body == Decoder::Ended
+        match self {
+            Link::Http1(connection) => connection.is_end_stream(),
+            Link::H2c(stream) => stream.is_end_stream(),
+        }
     }
 
     /// What is known of the length that is still to come.
     pub(crate) fn size_hint(&self) -> SizeHint {
-        self.body.left().map_or_else(SizeHint::default, SizeHint::with_exact)
-    }
-
-    /// Reads up to `size` bytes more, once there are any; 0 is the end.
-    fn poll_fill(&mut self, cx: &mut Context<'_>, size: usize) -> Poll<io::Result<usize>> {
-        ready!(self.read.poll_ready(cx))?;
-        if !self.buffer.is_empty() {
-            self.buffer.reserve(size);
-        } else if size <= UPSTREAM_READ_BYTES {
-            self.buffer = ready!(self.space.poll_read(cx, &mut self.read))?;
-            return Poll::Ready(Ok(self.buffer.len()));
-        } else {
-            // What the buffer held before may still be on its way to the client, and keeps it alive.
-            self.buffer = BytesMut::with_capacity(size);
-        }
-        self.read.poll_read(cx, &mut self.buffer, size)
-    }
-
-    /// Takes the write half back when the rest of the request has been sent.
-    pub(super) fn finish(&mut self) {
-        if let Some(rest) = self.rest.take() {
-            self.write = rest.shared.write.take();
+        match self {
+            Link::Http1(connection) => connection.size_hint(),
+            Link::H2c(stream) => stream.size_hint(),
         }
     }
 
     /// The socket, for a tunnel, with what has been read of it already and what counts it as open.
-    pub(crate) fn into_socket(mut self) -> Option<(Socket, Bytes, Option<Opened>)> {
-        let early = self.buffer.split().freeze();
-        let opened = self.opened.take();
-        Socket::reunite(self.read, self.write?).map(|socket| (socket, early, opened))
-    }
-}
-
-/// What has come of an answer.
-#[derive(Debug, Default)]
-struct Answer {
-    to_head: bool,
-    received: bool,
-    interim: usize,
-    watch: Watch,
-}
-
-/// The rest of a request body, sent in a task of its own: the client may take nothing of the response
-/// before the instance has all of the request.
-struct Rest {
-    shared: Rc<RestState>,
-    task: AbortHandle,
-}
-
-#[derive(Default)]
-struct RestState {
-    /// The half that sends, when all is sent.
-    write: Cell<Option<WriteHalf>>,
-    failed: Cell<bool>,
-    /// Whoever reads the response.
-    waker: RefCell<Option<Waker>>,
-}
-
-impl Rest {
-    fn send(mut outflow: Outflow, mut write: WriteHalf) -> Self {
-        let shared = Rc::new(RestState::default());
-        let state = Rc::clone(&shared);
-        let task = tokio::task::spawn_local(async move {
-            match poll_fn(|cx| outflow.poll(cx, &mut write)).await {
-                Ok(()) => state.write.set(Some(write)),
-                // The response may be whole all the same.
-                Err(Stopped::Socket) => {}
-                Err(Stopped::Client) => {
-                    state.failed.set(true);
-                    if let Some(waker) = state.waker.take() {
-                        waker.wake();
-                    }
-                }
-            }
-        });
-        Rest { shared, task: task.abort_handle() }
-    }
-
-    fn has_failed(&self, cx: &Context<'_>) -> bool {
-        let mut waker = self.shared.waker.borrow_mut();
-        if !waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
-            *waker = Some(cx.waker().clone());
+    pub(crate) fn into_socket(self) -> Option<(Socket, Bytes, Option<Opened>)> {
+        match self {
+            Link::Http1(connection) => connection.into_socket(),
+            Link::H2c(_) => None,
         }
-        self.shared.failed.get()
-    }
-}
-
-impl Drop for Rest {
-    fn drop(&mut self) {
-        self.task.abort();
     }
 }

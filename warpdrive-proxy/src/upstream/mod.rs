@@ -1,6 +1,7 @@
 //! Instances: their counters, their connections, and who uses them.
 
 mod connect;
+mod h2c;
 mod health;
 mod http1;
 mod lease;
@@ -12,6 +13,7 @@ pub(crate) mod probe;
 mod queue;
 mod read_space;
 mod registry;
+mod rest;
 mod socket;
 mod told;
 

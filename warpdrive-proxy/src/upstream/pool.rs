@@ -6,8 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
+use warpdrive_core::model::Protocol;
 
 use super::connect::Endpoint;
+use super::h2c;
+use super::http1::Connection;
 use super::link::Link;
 use super::opened::Opened;
 use super::registry::InstanceState;
@@ -17,7 +20,7 @@ use crate::limits::{IDLE_PER_INSTANCE, IDLE_UPSTREAM};
 
 /// An idle connection and when it becomes too old to be used.
 struct Idle {
-    link: Link,
+    connection: Connection,
     expires: Instant,
 }
 
@@ -30,6 +33,9 @@ pub(crate) struct Pool {
     /// The address as logs name it.
     label: Rc<str>,
     idle: RefCell<Vec<Idle>>,
+    /// Connections of HTTP/2, in use or not.
+    shared: RefCell<Vec<Rc<h2c::Connection>>>,
+    protocol: Cell<Protocol>,
     /// Whether connections are kept at all.
     keepalive: Cell<bool>,
     /// The index of the worker whose pool it is.
@@ -43,17 +49,36 @@ impl Pool {
             label: instance.address.to_string().into(),
             instance,
             idle: RefCell::default(),
+            shared: RefCell::default(),
+            protocol: Cell::default(),
             keepalive: Cell::new(true),
             worker,
         }
     }
 
-    /// Keeps connections from now on, or none. A reload may change it.
-    pub(crate) fn set_keepalive(&self, keepalive: bool) {
+    /// How the instance is spoken to from now on, and whether connections are kept. A reload may change
+    /// both.
+    pub(crate) fn configure(&self, protocol: Protocol, keepalive: bool) {
         self.keepalive.set(keepalive);
-        if !keepalive {
+        if !keepalive || self.protocol.replace(protocol) != protocol {
             self.idle.borrow_mut().clear();
+            // Their streams hold on to those that are in use.
+            self.shared.borrow_mut().clear();
             self.count_idle(0);
+        }
+        self.protocol.set(protocol);
+    }
+
+    /// What the instance speaks.
+    pub(crate) fn protocol(&self) -> Protocol {
+        self.protocol.get()
+    }
+
+    /// Lets others use a connection of HTTP/2, too.
+    pub(super) fn share(&self, connection: &Rc<h2c::Connection>) {
+        let mut shared = self.shared.borrow_mut();
+        if self.keepalive.get() && shared.len() < IDLE_PER_INSTANCE {
+            shared.push(Rc::clone(connection));
         }
     }
 
@@ -94,12 +119,23 @@ impl Pool {
 
     /// A connection that is open and idle as far as this side knows.
     pub(crate) fn check_out(&self) -> Option<Link> {
+        match self.protocol.get() {
+            Protocol::Http1 => self.check_out_idle().map(Link::Http1),
+            Protocol::H2c => {
+                let shared = self.shared.borrow();
+                let connection = shared.iter().find(|connection| connection.has_room())?;
+                Some(Link::H2c(h2c::Stream::new(Rc::clone(connection))))
+            }
+        }
+    }
+
+    fn check_out_idle(&self) -> Option<Connection> {
         let mut idle = self.idle.borrow_mut();
         let now = Instant::now();
         let mut found = None;
-        while let Some(Idle { link, expires }) = idle.pop() {
-            if expires > now && link.is_ready() {
-                found = Some(link);
+        while let Some(Idle { connection, expires }) = idle.pop() {
+            if expires > now && connection.is_ready() {
+                found = Some(connection);
                 break;
             }
         }
@@ -109,16 +145,18 @@ impl Pool {
 
     /// Takes a connection back whose response was received to its end. `lifetime` is what the
     /// upstream's `Keep-Alive` promised, if it promised anything.
-    pub(crate) fn check_in(&self, mut link: Link, lifetime: Option<Duration>) {
-        link.finish();
+    pub(crate) fn check_in(&self, link: Link, lifetime: Option<Duration>) {
+        // A connection of HTTP/2 was never taken away.
+        let Link::Http1(mut connection) = link else { return };
+        connection.finish();
         let mut idle = self.idle.borrow_mut();
-        if !self.keepalive.get() || !link.is_ready() || idle.len() >= IDLE_PER_INSTANCE {
+        if !self.keepalive.get() || !connection.is_ready() || idle.len() >= IDLE_PER_INSTANCE {
             return;
         }
-        link.rest();
+        connection.rest();
         // A quarter less than promised, so that a request is never on its way when it ends.
         let lifetime = lifetime.map_or(IDLE_UPSTREAM, |time| (time * 3 / 4).min(IDLE_UPSTREAM));
-        idle.push(Idle { link, expires: Instant::now() + lifetime });
+        idle.push(Idle { connection, expires: Instant::now() + lifetime });
         self.count_idle(idle.len());
     }
 
@@ -126,8 +164,11 @@ impl Pool {
     pub(crate) fn sweep(&self) {
         let now = Instant::now();
         let mut idle = self.idle.borrow_mut();
-        idle.retain(|idle| idle.expires > now && idle.link.is_ready());
-        self.count_idle(idle.len());
+        idle.retain(|idle| idle.expires > now && idle.connection.is_ready());
+        let mut shared = self.shared.borrow_mut();
+        shared.retain(|connection| connection.idle_since().is_none_or(|since| now < since + IDLE_UPSTREAM));
+        let unused = shared.iter().filter(|connection| connection.idle_since().is_some()).count();
+        self.count_idle(idle.len() + unused);
     }
 }
 

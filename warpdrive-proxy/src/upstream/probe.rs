@@ -8,9 +8,10 @@ use http::{HeaderName, HeaderValue, Request, StatusCode, request};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 use warpdrive_core::health::CheckResult;
-use warpdrive_core::model::HealthCheck;
+use warpdrive_core::model::{HealthCheck, Protocol};
 
 use super::connect::{Endpoint, connect};
+use super::h2c;
 use super::health::Question;
 use super::http1::{self, Start, Watch};
 use super::socket::Socket;
@@ -23,12 +24,20 @@ const AGENT: HeaderValue =
 ///
 /// The connection is closed after the head of the response: its body says nothing that its status
 /// does not.
-pub(crate) async fn check(endpoint: &Endpoint, check: &HealthCheck, request: Option<request::Parts>) -> Outcome {
+pub(crate) async fn check(
+    endpoint: &Endpoint,
+    protocol: Protocol,
+    check: &HealthCheck,
+    request: Option<request::Parts>,
+) -> Outcome {
     let asked = async {
         let io = connect(endpoint, check.timeout).await.map_err(|error| error.to_string())?;
         match request {
             None => Ok(None),
-            Some(request) => answer(io, request).await.map(Some),
+            Some(request) => match protocol {
+                Protocol::Http1 => answer(io, request).await.map(Some),
+                Protocol::H2c => h2c::ask(io, &request).await.map(Some),
+            },
         }
     };
     let status = match timeout(check.timeout, asked).await {
@@ -98,10 +107,16 @@ async fn answer(mut io: Socket, head: request::Parts) -> Result<StatusCode, Stri
 ///
 /// Whoever answers at all, with whatever, is no instance that drops everybody, and neither is one
 /// that takes its time. `OPTIONS *` asks for nothing of any application (RFC 9110 section 9.3.7).
-pub(crate) async fn ask(endpoint: &Endpoint, question: Question, host: &str) -> Result<(), String> {
+pub(crate) async fn ask(endpoint: &Endpoint, protocol: Protocol, question: Question, host: &str) -> Result<(), String> {
     let mut io = connect(endpoint, TRIAL_TIME).await.map_err(|error| error.to_string())?;
     if question == Question::Connects {
         return Ok(());
+    }
+    if protocol == Protocol::H2c {
+        let request = Request::options("*").header(HOST, host).body(());
+        let Ok(request) = request.map(|request| request.into_parts().0) else { return Ok(()) };
+        let asked = timeout(TRIAL_TIME, h2c::ask(io, &request)).await;
+        return asked.unwrap_or(Ok(StatusCode::OK)).map(drop);
     }
     let request = format!("OPTIONS * HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
     let asked = async {

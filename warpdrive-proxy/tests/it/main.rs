@@ -15,6 +15,7 @@ mod ejection;
 mod exposition;
 mod failures;
 mod forwarding;
+mod h2c;
 mod health;
 mod health_path;
 mod instance;

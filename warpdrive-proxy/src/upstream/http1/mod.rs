@@ -5,13 +5,16 @@
 //! connection that only waits: half of all memory, and a third of the proxy's own instructions.
 
 mod chunked;
+mod connection;
 mod decode;
 mod outflow;
 mod response;
 
-pub(super) use decode::{Decoded, Decoder};
-pub(super) use outflow::{Outflow, Stopped};
-pub(super) use response::{Head, Start, Watch, encode, parse};
+pub(super) use connection::Connection;
+use decode::{Decoded, Decoder};
+use outflow::Outflow;
+use response::Head;
+pub(super) use response::{Start, Watch, encode, parse};
 
 /// The instance sent something that is no HTTP/1 response, or ended inside it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

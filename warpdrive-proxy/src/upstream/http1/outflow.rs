@@ -10,18 +10,10 @@ use http::{HeaderMap, Request, request};
 use http_body::{Body, Frame};
 use tokio::time::Instant;
 
+use super::super::rest::Stopped;
 use super::super::socket::WriteHalf;
 use super::encode;
 use crate::body::Upload;
-
-/// Why no more of a request is sent.
-#[derive(Debug)]
-pub(in super::super) enum Stopped {
-    /// The client's body ended too early; its meter knows why.
-    Client,
-    /// The kernel takes nothing more for this connection.
-    Socket,
-}
 
 /// How the body is delimited (RFC 9112 section 6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,7 +118,7 @@ impl Outflow {
                 let pieces =
                     [self.text.get(self.written..).unwrap_or_default(), &self.data, self.end].map(IoSlice::new);
                 match ready!(socket.poll_write(cx, &pieces)) {
-                    Ok(0) | Err(_) => return Poll::Ready(Err(Stopped::Socket)),
+                    Ok(0) | Err(_) => return Poll::Ready(Err(Stopped::Instance)),
                     Ok(bytes) => self.wrote(bytes),
                 }
             }

@@ -1,0 +1,290 @@
+//! One connection to an instance that speaks HTTP/1.1, and the exchange on it.
+
+use std::cell::Cell;
+use std::future::poll_fn;
+use std::io;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::{Method, Request, response};
+use http_body::{Frame, SizeHint};
+use tokio::time::Instant;
+
+use super::super::link::{BodyCut, Lost, poll_deadline};
+use super::super::opened::Opened;
+use super::super::read_space::ReadSpace;
+use super::super::rest::{Rest, Stopped};
+use super::super::socket::{ReadHalf, Socket, WriteHalf};
+use super::{Decoded, Decoder, Head, Malformed, Outflow, Start, Watch, parse};
+use crate::alarm::Alarm;
+use crate::body::Upload;
+use crate::client::Client;
+use crate::limits::{INTERIM_RESPONSES, PIECE_BYTES, UPSTREAM_READ_BYTES};
+
+/// A connection to an instance, used by one exchange at a time. Dropped, it is closed at once.
+pub(crate) struct Connection {
+    read: ReadHalf,
+    /// Away while the rest of a request body is sent beside the response.
+    write: Option<WriteHalf>,
+    /// Read and not decoded yet. No memory is held for a connection that only waits.
+    buffer: BytesMut,
+    /// How much the next read of a body of unknown length asks for.
+    read_size: usize,
+    /// The largest piece of the response's body.
+    piece: usize,
+    space: Rc<ReadSpace>,
+    /// What is to come of the response.
+    body: Decoder,
+    rest: Option<Rest>,
+    /// Where the rest of a request leaves the half that sends.
+    returned: Rc<Cell<Option<WriteHalf>>>,
+    /// Another request may follow.
+    persists: bool,
+    alarm: Alarm,
+    reused: bool,
+    sent_at: Option<Instant>,
+    /// Taken by the tunnel that this connection becomes.
+    opened: Option<Opened>,
+}
+
+impl Connection {
+    /// A connection that was just opened, whose small reads share `space` with others of its worker.
+    pub(in super::super) fn new(socket: Socket, opened: Opened, space: &Rc<ReadSpace>) -> Self {
+        let (read, write) = socket.into_split();
+        Connection {
+            read,
+            write: Some(write),
+            buffer: BytesMut::new(),
+            read_size: UPSTREAM_READ_BYTES,
+            piece: PIECE_BYTES.1,
+            space: Rc::clone(space),
+            body: Decoder::Ended,
+            rest: None,
+            returned: Rc::default(),
+            persists: true,
+            alarm: Alarm::new(),
+            reused: false,
+            sent_at: None,
+            opened: Some(opened),
+        }
+    }
+
+    /// Whether a request may be sent now, as far as the worker has been told.
+    pub(in super::super) fn is_ready(&self) -> bool {
+        self.persists
+            && self.write.is_some()
+            && self.body == Decoder::Ended
+            && self.buffer.is_empty()
+            && self.read.is_silent()
+    }
+
+    /// Whether it has carried a request before: then it may be dead without this side knowing.
+    pub(in super::super) fn is_reused(&self) -> bool {
+        self.reused
+    }
+
+    /// Gives memory back until the next request.
+    pub(in super::super) fn rest(&mut self) {
+        self.reused = true;
+        self.buffer = BytesMut::new();
+    }
+
+    /// The timer that goes with this connection.
+    pub(in super::super) fn alarm(&mut self) -> &mut Alarm {
+        &mut self.alarm
+    }
+
+    /// The time since the last request was sent.
+    pub(in super::super) fn waited(&self) -> Duration {
+        self.sent_at.map_or(Duration::ZERO, |sent| sent.elapsed())
+    }
+
+    /// See [`super::super::Link::send`].
+    pub(in super::super) async fn send(
+        &mut self,
+        request: Request<Upload>,
+        client: &Client,
+        limit: Duration,
+    ) -> Result<response::Parts, Lost> {
+        let Some(mut write) = self.write.take() else { return Err(Lost::Unsent(Box::new(request))) };
+        self.sent_at = Some(Instant::now());
+        self.persists = false;
+        self.piece = PIECE_BYTES.1;
+        let mut answer = Answer { to_head: request.method() == Method::HEAD, ..Answer::default() };
+        let mut outflow = Outflow::new(request, client.worker.head_space.take());
+        let (mut sends, mut refused) = (true, false);
+        let outcome = poll_fn(|cx| {
+            if sends && let Poll::Ready(sent) = outflow.poll(cx, &mut write) {
+                sends = false;
+                match sent {
+                    Ok(()) => client.worker.head_space.set(outflow.take_space()),
+                    // Whoever asked knows why.
+                    Err(Stopped::Client) => return Poll::Ready(Err(Lost::Broken)),
+                    // An instance that answers early and closes makes a write fail while its answer
+                    // still waits to be read: that, or the end, comes next.
+                    Err(Stopped::Instance) => refused = true,
+                }
+            }
+            if let Poll::Ready(outcome) = self.poll_answer(cx, client, &mut answer) {
+                return Poll::Ready(outcome);
+            }
+            poll_deadline(&mut self.alarm, cx, client, outflow.last_write(), limit).map(Err)
+        })
+        .await;
+        let head = match outcome {
+            Ok(head) => head,
+            Err(lost) => {
+                let unsent = outflow.take_back().filter(|_| matches!(lost, Lost::Unanswered));
+                return Err(unsent.map_or(lost, |request| Lost::Unsent(Box::new(request))));
+            }
+        };
+        self.body = head.body;
+        if outflow.is_done() {
+            self.persists = head.persists;
+        } else if !refused && !client.wire.interim.holds_body() {
+            self.persists = head.persists;
+            let returned = Rc::clone(&self.returned);
+            self.rest = Some(Rest::send(async move {
+                poll_fn(|cx| outflow.poll(cx, &mut write)).await?;
+                returned.set(Some(write));
+                Ok(())
+            }));
+            return Ok(head.parts);
+        }
+        // Also where no more is sent on it: an end would tell the instance that nobody waits.
+        self.write = Some(write);
+        Ok(head.parts)
+    }
+
+    /// Reads to the head of the final response; interim ones are passed on.
+    fn poll_answer(&mut self, cx: &mut Context<'_>, client: &Client, answer: &mut Answer) -> Poll<Result<Head, Lost>> {
+        loop {
+            let size = self.read_size;
+            let bytes = match ready!(self.poll_fill(cx, size)) {
+                Ok(0) | Err(_) if answer.received => return Poll::Ready(Err(Lost::Broken)),
+                Ok(0) | Err(_) => return Poll::Ready(Err(Lost::Unanswered)),
+                Ok(bytes) => bytes,
+            };
+            answer.received |= bytes > 0;
+            loop {
+                match parse(&mut self.buffer, &mut answer.watch, answer.to_head) {
+                    Ok(Start::Final(head)) => return Poll::Ready(Ok(head)),
+                    Ok(Start::Interim(status, headers)) => {
+                        answer.interim += 1;
+                        client.wire.interim.receive(status, &headers);
+                        if answer.interim > INTERIM_RESPONSES || client.wire.interim.is_flooded() {
+                            return Poll::Ready(Err(Lost::Nonsense));
+                        }
+                        if self.buffer.is_empty() {
+                            break;
+                        }
+                    }
+                    Ok(Start::More) => break,
+                    Err(Malformed) => return Poll::Ready(Err(Lost::Nonsense)),
+                }
+            }
+        }
+    }
+
+    /// See [`super::super::Link::poll_frame`].
+    pub(in super::super) fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyCut>>> {
+        loop {
+            match self.body.decode(&mut self.buffer) {
+                Ok(Decoded::Data(data)) => return Poll::Ready(Some(Ok(Frame::data(data)))),
+                Ok(Decoded::Trailers(trailers)) => return Poll::Ready(Some(Ok(Frame::trailers(trailers)))),
+                Ok(Decoded::End) => return Poll::Ready(None),
+                Ok(Decoded::More) => {}
+                Err(Malformed) => return Poll::Ready(Some(Err(BodyCut))),
+            }
+            if self.rest.as_ref().is_some_and(|rest| rest.has_failed(cx)) {
+                return Poll::Ready(Some(Err(BodyCut)));
+            }
+            let size = match self.body {
+                Decoder::Length(left) => usize::try_from(left).unwrap_or(usize::MAX).min(self.piece),
+                _ => self.read_size.min(self.piece),
+            };
+            match ready!(self.poll_fill(cx, size)) {
+                Ok(0) => match self.body.end() {
+                    Ok(()) => return Poll::Ready(None),
+                    Err(Malformed) => return Poll::Ready(Some(Err(BodyCut))),
+                },
+                Ok(bytes) => {
+                    // Asks for what comes: a slow stream of small pieces needs no large buffers.
+                    if bytes == size {
+                        self.read_size = (self.read_size * 2).min(self.piece);
+                    } else if bytes < self.read_size / 4 {
+                        self.read_size = (self.read_size / 2).max(UPSTREAM_READ_BYTES);
+                    }
+                }
+                Err(_) => return Poll::Ready(Some(Err(BodyCut))),
+            }
+        }
+    }
+
+    /// How much of a body may be on its way to the client, in bytes.
+    pub(in super::super) fn piece(&self) -> usize {
+        self.piece
+    }
+
+    /// Fits the size of the next piece to a client that did not take the last one at once, or did.
+    ///
+    /// A piece that is taken at once costs no memory, however large it is; one that is not is held.
+    pub(in super::super) fn pace(&mut self, is_slow: bool, bytes: usize) {
+        let (least, _, most) = PIECE_BYTES;
+        if is_slow {
+            self.piece = (self.piece / 2).max(least);
+        } else if bytes == self.piece {
+            self.piece = (self.piece * 2).min(most);
+        }
+    }
+
+    /// Whether all of the response has been read.
+    pub(in super::super) fn is_end_stream(&self) -> bool {
+        self.body == Decoder::Ended
+    }
+
+    /// What is known of the length that is still to come.
+    pub(in super::super) fn size_hint(&self) -> SizeHint {
+        self.body.left().map_or_else(SizeHint::default, SizeHint::with_exact)
+    }
+
+    /// Reads up to `size` bytes more, once there are any; 0 is the end.
+    fn poll_fill(&mut self, cx: &mut Context<'_>, size: usize) -> Poll<io::Result<usize>> {
+        ready!(self.read.poll_ready(cx))?;
+        if !self.buffer.is_empty() {
+            self.buffer.reserve(size);
+        } else if size <= UPSTREAM_READ_BYTES {
+            self.buffer = ready!(self.space.poll_read(cx, &mut self.read))?;
+            return Poll::Ready(Ok(self.buffer.len()));
+        } else {
+            // What the buffer held before may still be on its way to the client, and keeps it alive.
+            self.buffer = BytesMut::with_capacity(size);
+        }
+        self.read.poll_read(cx, &mut self.buffer, size)
+    }
+
+    /// Takes the write half back when the rest of the request has been sent.
+    pub(in super::super) fn finish(&mut self) {
+        if self.rest.take().is_some() {
+            self.write = self.returned.take();
+        }
+    }
+
+    /// The socket, for a tunnel, with what has been read of it already and what counts it as open.
+    pub(in super::super) fn into_socket(mut self) -> Option<(Socket, Bytes, Option<Opened>)> {
+        let early = self.buffer.split().freeze();
+        let opened = self.opened.take();
+        Socket::reunite(self.read, self.write?).map(|socket| (socket, early, opened))
+    }
+}
+
+/// What has come of an answer.
+#[derive(Debug, Default)]
+struct Answer {
+    to_head: bool,
+    received: bool,
+    interim: usize,
+    watch: Watch,
+}
