@@ -125,6 +125,9 @@ pub struct ServerSettings {
     pub admin_socket: AdminSocket,
     /// The same over TCP, without a password; `None` opens no port.
     pub admin_address: Option<SocketAddr>,
+    /// `resolver`: the servers that are asked for the names of instances; those of the system where there
+    /// is none.
+    pub resolver: Vec<SocketAddr>,
     /// The path, in normal form, where GET and HEAD are answered before any route: 200, or 503 while
     /// the proxy is stopping. `None` leaves every path to the routes.
     pub health_path: Option<String>,
@@ -152,6 +155,7 @@ impl Default for ServerSettings {
             user: None,
             admin_socket: AdminSocket::default(),
             admin_address: None,
+            resolver: Vec::new(),
             health_path: Some(USUAL_HEALTH_PATH.to_owned()),
         }
     }

@@ -354,8 +354,6 @@ fn run_worker(parts: WorkerParts, ready: SyncSender<io::Result<()>>, gate: &Rece
         return;
     }
     runtime.block_on(worker::run(parts));
-    // Name look-ups that hang must not hold up the end.
-    runtime.shutdown_timeout(Duration::ZERO);
 }
 
 fn new_runtime() -> io::Result<LocalRuntime> {

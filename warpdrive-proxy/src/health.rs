@@ -8,6 +8,7 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -43,6 +44,8 @@ struct How {
     /// The scheme that the public uses.
     scheme: &'static str,
     protocol: Protocol,
+    /// The servers that are asked for names; the system's where there is none.
+    resolver: Arc<[SocketAddr]>,
 }
 
 /// The running thread. It ends when the proxy stops accepting, or when this is dropped.
@@ -72,8 +75,6 @@ impl HealthThread {
                 }
             };
             runtime.block_on(run(plans, stage));
-            // Name look-ups that hang must not hold up the end.
-            runtime.shutdown_timeout(Duration::ZERO);
         })?;
         Ok((HealthThread { plan }, thread))
     }
@@ -90,6 +91,7 @@ pub(crate) type LocalRuntimeMaker = fn() -> io::Result<LocalRuntime>;
 fn plan(snapshot: &Snapshot) -> Plan {
     let model = snapshot.router.model();
     let scheme = if model.settings().tls.enabled { "https" } else { "http" };
+    let resolver: Arc<[SocketAddr]> = model.settings().server.resolver.as_slice().into();
     let mut plan = Vec::new();
     for (place, (upstream, model_upstream)) in snapshot.upstreams.iter().zip(model.upstreams()).enumerate() {
         let host = match &model_upstream.health.check {
@@ -97,7 +99,13 @@ fn plan(snapshot: &Snapshot) -> Plan {
             None => "localhost".to_owned(),
         };
         let settings = Arc::new(model_upstream.health.clone());
-        let how = Arc::new(How { settings, host, scheme, protocol: model_upstream.protocol });
+        let how = Arc::new(How {
+            settings,
+            host,
+            scheme,
+            protocol: model_upstream.protocol,
+            resolver: Arc::clone(&resolver),
+        });
         for instance in &upstream.instances {
             instance.health.configure(&how.settings);
             plan.push(Watched { instance: Arc::clone(instance), how: Arc::clone(&how) });
@@ -156,22 +164,30 @@ impl Watches {
 }
 
 async fn watch_one(watched: Watched, room: Rc<Semaphore>) {
-    let endpoint = Endpoint::new(&watched.instance.address);
+    let endpoint = Endpoint::of(&watched.instance);
     let label = watched.instance.address.to_string();
-    if let Some(obstacle) = outlook::obstacle(&endpoint).await {
+    if let Some(obstacle) = outlook::obstacle(&endpoint) {
         let upstream = &*watched.instance.upstream;
         tracing::warn!(upstream, instance = label, "{obstacle}; requests to the instance fail until that changes");
     }
     tokio::join!(
+        follow_name(&watched, &label),
         check_again_and_again(&watched, &endpoint, &label, &room),
         try_when_due(&watched, &endpoint, &label, &room),
         rise(&watched),
     );
 }
 
+/// What the instance's name stands for.
+async fn follow_name(watched: &Watched, label: &str) {
+    if let Some(name) = &watched.instance.name {
+        name.follow(&watched.how.resolver, &watched.instance.upstream, label).await;
+    }
+}
+
 /// The active checks.
 async fn check_again_and_again(watched: &Watched, endpoint: &Endpoint, label: &str, room: &Semaphore) {
-    let How { settings, host, scheme, protocol } = &*watched.how;
+    let How { settings, host, scheme, protocol, .. } = &*watched.how;
     let Some(check) = &settings.check else { return };
     loop {
         let begun = Instant::now();

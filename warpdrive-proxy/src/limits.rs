@@ -116,6 +116,20 @@ pub(crate) const SWEEP: Duration = Duration::from_secs(1);
 /// descriptors has refused.
 pub(crate) const CONNECT_RETRY: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(50));
 
+/// The least and the longest time that an answer for a name is used before it is asked for again; the
+/// name's own time to live (RFC 1035 section 3.2.1) between them. Also the least time between two
+/// questions after a connection that failed.
+pub(crate) const NAME_TTL: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(300));
+
+/// The first and the longest wait after a question for a name that failed.
+pub(crate) const NAME_RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(5));
+
+/// How long a server of names may take for one question, of which two are tried.
+pub(crate) const NAME_ATTEMPT: Duration = Duration::from_secs(2);
+
+/// Addresses of one name that are used; a name that has more is cut here.
+pub(crate) const NAME_ADDRESSES: usize = 64;
+
 /// What one read of a tunnel takes. One buffer of this size serves all tunnels of a worker; a
 /// tunnel owns memory only for what the other side has not taken yet.
 pub(crate) const TUNNEL_READ_BYTES: usize = 16 * 1024;

@@ -1,7 +1,7 @@
 //! `[server]`, `[tls]`, `[cache]`, `[postgres]` and `[middleware]`: scalars that the environment
 //! may override.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
@@ -76,6 +76,9 @@ pub(super) fn server(
     if let Some(raw) = section.take("user") {
         server.user = raw.name_text(report);
     }
+    if let Some(raw) = section.take("resolver") {
+        server.resolver = resolver(&raw, report);
+    }
     admin::read(&mut section, &mut server, report);
     section.keys.finish(report);
     if let (Some(raw), Some(_)) = (https, server.https_port) {
@@ -144,6 +147,29 @@ fn bind(raw: &Raw<'_>, report: &mut Report) -> Vec<IpAddr> {
         }
     }
     addresses
+}
+
+fn resolver(raw: &Raw<'_>, report: &mut Report) -> Vec<SocketAddr> {
+    const PORT: u16 = 53;
+    let mut servers = Vec::new();
+    for item in raw.texts(report).unwrap_or_default() {
+        let Some(text) = item.text(report) else { continue };
+        let server = text.parse().or_else(|_| text.parse().map(|address| SocketAddr::new(address, PORT)));
+        match server {
+            Ok(server) if servers.contains(&server) => {
+                item.refuse(rules::listed_twice(&text), report);
+            }
+            Ok(server) => servers.push(server),
+            Err(_) => {
+                item.bad::<()>(
+                    &format!("`{text}` is not an IP address, with or without a port"),
+                    "list servers such as \"127.0.0.11\", \"10.0.0.2:5353\" or \"[::1]:53\"",
+                    report,
+                );
+            }
+        }
+    }
+    servers
 }
 
 fn networks(raw: &Raw<'_>, report: &mut Report) -> Option<TrustedProxies> {

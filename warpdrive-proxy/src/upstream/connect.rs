@@ -1,16 +1,19 @@
 //! Opening a connection to an instance.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::io::Errno;
 use thiserror::Error;
-use tokio::net::{TcpStream, UnixStream, lookup_host};
+use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use warpdrive_core::model::Address;
 
+use super::name::Name;
+use super::registry::InstanceState;
 use super::socket::Socket;
 use crate::errno::is_one_of;
 use crate::limits::CONNECT_RETRY;
@@ -20,19 +23,22 @@ use crate::limits::CONNECT_RETRY;
 pub(crate) enum Endpoint {
     /// An address literal.
     Literal(SocketAddr),
-    /// A name, looked up for every new connection: what it stands for may change.
-    Named(String, u16),
+    /// A name, which may stand for something else tomorrow.
+    Named(Arc<Name>, u16),
     Unix(PathBuf),
 }
 
 impl Endpoint {
-    pub(crate) fn new(address: &Address) -> Self {
-        match address {
-            Address::Tcp { host, port } => match host.parse::<IpAddr>() {
-                Ok(ip) => Endpoint::Literal(SocketAddr::new(ip, *port)),
-                Err(_) => Endpoint::Named(host.clone(), *port),
-            },
-            Address::Unix(path) => Endpoint::Unix(path.clone()),
+    /// Of an instance.
+    pub(crate) fn of(instance: &InstanceState) -> Self {
+        match (&instance.address, &instance.name) {
+            (Address::Tcp { port, .. }, Some(name)) => Endpoint::Named(Arc::clone(name), *port),
+            (Address::Tcp { host, port }, None) => {
+                // A host without a name is an address; that is how the instance was made.
+                let ip = host.parse().unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+                Endpoint::Literal(SocketAddr::new(ip, *port))
+            }
+            (Address::Unix(path), _) => Endpoint::Unix(path.clone()),
         }
     }
 }
@@ -56,7 +62,7 @@ pub(crate) enum ConnectError {
 pub(crate) async fn connect(endpoint: &Endpoint, limit: Duration) -> Result<Socket, ConnectError> {
     match endpoint {
         Endpoint::Literal(address) => connect_tcp(*address, limit).await,
-        Endpoint::Named(host, port) => connect_named(host, *port, limit).await,
+        Endpoint::Named(name, port) => connect_named(name, *port, limit).await,
         Endpoint::Unix(path) => match timeout(limit, patiently(|| UnixStream::connect(path))).await {
             Ok(result) => result.map(Socket::Unix).map_err(ConnectError::Refused),
             Err(_) => Err(ConnectError::Timeout),
@@ -79,10 +85,10 @@ async fn connect_tcp(address: SocketAddr, limit: Duration) -> Result<Socket, Con
 
 /// Each address gets an equal share of the time that is left, so that a dead first one cannot use
 /// up all of it.
-async fn connect_named(host: &str, port: u16, limit: Duration) -> Result<Socket, ConnectError> {
+async fn connect_named(name: &Name, port: u16, limit: Duration) -> Result<Socket, ConnectError> {
     let deadline = Instant::now() + limit;
-    let addresses: Vec<SocketAddr> = match timeout_at(deadline, lookup_host((host, port))).await {
-        Ok(Ok(addresses)) => addresses.collect(),
+    let addresses = match timeout_at(deadline, name.addresses()).await {
+        Ok(Ok(addresses)) => addresses,
         Ok(Err(error)) => return Err(ConnectError::Refused(error)),
         Err(_) => return Err(ConnectError::Timeout),
     };
@@ -90,12 +96,13 @@ async fn connect_named(host: &str, port: u16, limit: Duration) -> Result<Socket,
     let mut waiting = u32::try_from(addresses.len()).unwrap_or(u32::MAX);
     for address in addresses {
         let left = deadline.saturating_duration_since(Instant::now());
-        match connect_tcp(address, left / waiting.max(1)).await {
+        match connect_tcp(SocketAddr::new(address, port), left / waiting.max(1)).await {
             Ok(socket) => return Ok(socket),
             Err(error) => last = error,
         }
         waiting -= 1;
     }
+    name.doubt();
     Err(last)
 }
 

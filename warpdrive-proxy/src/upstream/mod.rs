@@ -6,6 +6,7 @@ mod health;
 mod http1;
 mod lease;
 mod link;
+mod name;
 mod opened;
 pub(crate) mod outlook;
 mod pool;

@@ -45,7 +45,7 @@ pub(crate) struct Pool {
 impl Pool {
     pub(crate) fn new(instance: Arc<InstanceState>, worker: usize) -> Self {
         Pool {
-            endpoint: Endpoint::new(&instance.address),
+            endpoint: Endpoint::of(&instance),
             label: instance.address.to_string().into(),
             instance,
             idle: RefCell::default(),

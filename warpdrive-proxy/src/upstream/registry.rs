@@ -1,6 +1,7 @@
 //! What outlives a configuration: the counters of upstreams and instances.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::num::NonZeroUsize;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
@@ -10,6 +11,7 @@ use warpdrive_core::balance::Slots;
 use warpdrive_core::model::Address;
 
 use super::health::Health;
+use super::name::Name;
 use super::queue::Queue;
 use crate::counters::InstanceCounters;
 
@@ -18,6 +20,8 @@ use crate::counters::InstanceCounters;
 pub(crate) struct InstanceState {
     pub(crate) upstream: Arc<str>,
     pub(crate) address: Address,
+    /// Where the address is a name.
+    pub(crate) name: Option<Arc<Name>>,
     /// Of which it is an instance.
     shared: Arc<UpstreamState>,
     /// Differs between any two instances of a registry.
@@ -150,6 +154,10 @@ impl Registry {
         let state = Arc::new(InstanceState {
             upstream: Arc::clone(upstream),
             address: address.clone(),
+            name: match address {
+                Address::Tcp { host, .. } if host.parse::<IpAddr>().is_err() => Some(Arc::new(Name::new(host))),
+                _ => None,
+            },
             shared: Arc::clone(shared),
             number: self.numbers,
             in_flight: Slots::new(),

@@ -1,19 +1,20 @@
 //! Scripted instances.
 
-use std::net::{SocketAddr, TcpListener};
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
 
 use socket2::{Domain, Socket, Type};
 
-use crate::support::{Head, Peer};
+use crate::support::{Head, Peer, eventually};
 
 /// An instance that runs a script on each connection, on a thread of its own.
 pub(crate) struct Instance {
     pub(crate) address: SocketAddr,
     connections: Arc<AtomicUsize>,
     heads: Arc<Mutex<Vec<Head>>>,
+    stops: Arc<AtomicBool>,
 }
 
 /// What a script is given beside its connection.
@@ -41,22 +42,36 @@ impl Notes {
 
 impl Instance {
     pub(crate) fn start(script: impl Fn(&mut Peer, &Notes) + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::on(TcpListener::bind("127.0.0.1:0").unwrap(), script)
+    }
+
+    /// The same on a listener that is there.
+    pub(crate) fn on(listener: TcpListener, script: impl Fn(&mut Peer, &Notes) + Send + Sync + 'static) -> Self {
         let address = listener.local_addr().unwrap();
         let connections = Arc::new(AtomicUsize::new(0));
         let heads: Arc<Mutex<Vec<Head>>> = Arc::default();
-        let (counted, noted) = (Arc::clone(&connections), Arc::clone(&heads));
+        let stops = Arc::new(AtomicBool::new(false));
+        let (counted, noted, told) = (Arc::clone(&connections), Arc::clone(&heads), Arc::clone(&stops));
         let script = Arc::new(script);
         std::thread::spawn(move || {
             for stream in listener.incoming() {
                 let Ok(stream) = stream else { return };
+                if told.load(SeqCst) {
+                    return;
+                }
                 counted.fetch_add(1, SeqCst);
                 let notes = Notes { heads: Arc::clone(&noted) };
                 let script = Arc::clone(&script);
                 std::thread::spawn(move || script(&mut Peer::new(stream), &notes));
             }
         });
-        Instance { address, connections, heads }
+        Instance { address, connections, heads, stops }
+    }
+
+    /// Refuses connections from now on.
+    pub(crate) fn stop(self) {
+        self.stops.store(true, SeqCst);
+        eventually("it refuses connections", || TcpStream::connect(self.address).is_err());
     }
 
     /// Answers every request with 200, its request line and its body.

@@ -23,6 +23,7 @@ mod interim;
 mod letter;
 mod lifecycle;
 mod log;
+mod names;
 mod pressure;
 mod queue;
 mod semantics;

@@ -32,6 +32,16 @@ pub(crate) fn of(instance: SocketAddr) -> Vec<String> {
     naming(&instance.to_string())
 }
 
+/// The first line that holds both texts, once it is there.
+pub(crate) fn wait_for(instance: &str, text: &str) -> String {
+    let mut found = None;
+    crate::support::eventually(text, || {
+        found = naming(instance).into_iter().find(|line| line.contains(text));
+        found.is_some()
+    });
+    found.unwrap()
+}
+
 /// The lines that hold a text so far.
 pub(crate) fn naming(text: &str) -> Vec<String> {
     let said = String::from_utf8(SAID.lock().unwrap().clone()).unwrap();
