@@ -12,7 +12,6 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
 
 use tokio::runtime::LocalRuntime;
 use tokio::sync::{Semaphore, watch};
