@@ -25,6 +25,7 @@ use warpdrive_core::model::{AdminSocket, ServerSettings};
 
 use crate::limits::{ACCEPT_PAUSE, ADMIN_BUFFER_BYTES, ADMIN_CONNECTIONS, ADMIN_TIME};
 use crate::worker::Shared;
+use answer::Asker;
 pub use places::AdminPlaces;
 use socket::AdminListener;
 
@@ -133,12 +134,14 @@ fn run(listeners: &AdminListeners, shared: &Arc<Shared>, ended: oneshot::Receive
         if let Some(socket) = &listeners.socket {
             let listener = tokio::net::UnixListener::from_std(socket.listener()?)?;
             let accept = async move || listener.accept().await.map(|(stream, _)| stream);
-            spawn_local(accept_all(accept, Arc::clone(&places), Arc::clone(shared)));
+            spawn_local(accept_all(accept, Arc::clone(&places), Arc::clone(shared), Asker::Anyone));
         }
         if let Some(listener) = &listeners.tcp {
             let listener = tokio::net::TcpListener::from_std(listener.try_clone()?)?;
             let accept = async move || listener.accept().await.map(|(stream, _)| stream);
-            spawn_local(accept_all(accept, places, Arc::clone(shared)));
+            let is_loopback = listeners.address().is_some_and(|address| address.ip().to_canonical().is_loopback());
+            let asker = if is_loopback { Asker::ThisMachine } else { Asker::Anyone };
+            spawn_local(accept_all(accept, places, Arc::clone(shared), asker));
         }
         // Also when the sender is dropped, which is how it is told.
         let _ = ended.await;
@@ -149,13 +152,17 @@ fn run(listeners: &AdminListeners, shared: &Arc<Shared>, ended: oneshot::Receive
 }
 
 /// Serves every connection, a few at once: a place is waited for before one is accepted.
-async fn accept_all<S>(accept: impl AsyncFn() -> io::Result<S>, places: Arc<Semaphore>, shared: Arc<Shared>)
-where
+async fn accept_all<S>(
+    accept: impl AsyncFn() -> io::Result<S>,
+    places: Arc<Semaphore>,
+    shared: Arc<Shared>,
+    asker: Asker,
+) where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
     while let Ok(place) = Arc::clone(&places).acquire_owned().await {
         match accept().await {
-            Ok(stream) => drop(spawn_local(serve(stream, Arc::clone(&shared), place))),
+            Ok(stream) => drop(spawn_local(serve(stream, Arc::clone(&shared), asker, place))),
             Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
         }
     }
@@ -165,9 +172,10 @@ where
 async fn serve(
     stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
     shared: Arc<Shared>,
+    asker: Asker,
     place: OwnedSemaphorePermit,
 ) {
-    let service = service_fn(|request| std::future::ready(answer::answer(&request, &shared)));
+    let service = service_fn(|request| std::future::ready(answer::answer(&request, asker, &shared)));
     let connection = http1::Builder::new()
         .keep_alive(false)
         .header_read_timeout(None)

@@ -309,3 +309,26 @@ fn prometheus_can_read_the_metrics() {
     assert_eq!(metrics.value("warpdrive_instance_failures_total", &odd), Some(1.0));
     metrics.check_histograms();
 }
+
+#[test]
+fn a_page_whose_name_leads_to_loopback_is_told_nothing() {
+    let text = config("admin_address = \"127.0.0.1:0\"\nadmin_socket = false", &app(&[nobody()], ""));
+    let proxy = Running::start(&text);
+    let address = proxy.proxy.admin_address().unwrap();
+    for (host, status) in [
+        ("127.0.0.1:9090", "200"),
+        ("[::1]:9090", "200"),
+        ("LocalHost:9090", "200"),
+        ("evil.example:9090", "421"),
+        ("127.0.0.1.evil.example", "421"),
+        ("localhost.evil.example", "421"),
+        ("", "421"),
+    ] {
+        let request = format!("GET /status HTTP/1.1\r\nHost: {host}\r\n\r\n");
+        let (head, body) = ask_on(TcpStream::connect(address).unwrap(), &request);
+        assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{host}: {head}");
+        assert_eq!(body.contains("instances"), status == "200", "{host}");
+    }
+    let (head, _) = ask_on(TcpStream::connect(address).unwrap(), "GET /metrics HTTP/1.0\r\n\r\n");
+    assert!(head.starts_with("HTTP/1.0 200 "), "{head}");
+}
