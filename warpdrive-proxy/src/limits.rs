@@ -56,6 +56,10 @@ pub(crate) const UPSTREAM_READ_BYTES: usize = 8 * 1024;
 /// large. With 128 KiB a body of a megabyte costs 0.6 of the CPU time that it does with 32.
 pub(crate) const PIECE_BYTES: (usize, usize, usize) = (16 * 1024, 32 * 1024, 128 * 1024);
 
+/// What the pieces of all clients of a worker may come to while a piece may be larger than the first, in
+/// bytes.
+pub(crate) const PIECE_SHARE_BYTES: usize = 16 * 1024 * 1024;
+
 /// The block that heads and small pieces are read into, in bytes. A client that takes nothing of a small
 /// answer holds one of them.
 pub(crate) const READ_SPACE_BYTES: usize = 16 * 1024;

@@ -8,13 +8,22 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
 
-use crate::limits::{READ_BYTES, READ_SHARE_BYTES};
+use crate::limits::{PIECE_BYTES, PIECE_SHARE_BYTES, READ_BYTES, READ_SHARE_BYTES};
 
-/// What the connections of one worker, to clients and to instances, may read at once. Changed by
+/// What the client connections of one worker may read at once. Changed by
 /// its own thread alone; only upgrades need the type to be `Send`.
 #[derive(Debug, Default)]
 pub(crate) struct ReadShare {
     connections: AtomicUsize,
+}
+
+impl ReadShare {
+    /// How large a piece of a response's body may become: smaller, the more clients there are who might not take
+    /// theirs.
+    pub(crate) fn largest_piece(&self) -> usize {
+        let (_, first, most) = PIECE_BYTES;
+        (PIECE_SHARE_BYTES / self.connections.load(Relaxed).max(1)).clamp(first, most)
+    }
 }
 
 /// One connection's part in a [`ReadShare`], for as long as it lives.
@@ -55,7 +64,9 @@ mod tests {
         assert_eq!(first.limit(), most as u64);
         let others: Vec<Reader> = (1..READ_SHARE_BYTES / least * 2).map(|_| Reader::new(&share)).collect();
         assert_eq!(first.limit(), least as u64);
+        assert_eq!(share.largest_piece(), PIECE_BYTES.1);
         drop(others);
         assert_eq!(first.limit(), most as u64);
+        assert_eq!(share.largest_piece(), PIECE_BYTES.2);
     }
 }

@@ -91,8 +91,9 @@ impl Download {
                 }
                 if let Some(bytes) = frame.data_ref() {
                     self.underway.count_sent(bytes.len());
-                    let wire = &self.underway.client().wire;
-                    link.pace(wire.take_cut_short(), bytes.len());
+                    let client = self.underway.client();
+                    let wire = &client.wire;
+                    link.pace(wire.take_cut_short(), bytes.len(), client.worker.reads.largest_piece());
                     wire.count_unflushed(bytes.len());
                     if let Some(lease) = &self.lease {
                         lease.pool().count(|counters| counters.received.add(bytes.len() as u64));

@@ -155,10 +155,11 @@ impl Link {
         }
     }
 
-    /// Fits the size of the next piece to a client that did not take the last one at once, or did.
-    pub(crate) fn pace(&mut self, is_slow: bool, bytes: usize) {
+    /// Fits the size of the next piece to a client that did not take the last one at once, or did; never more
+    /// than `most` bytes.
+    pub(crate) fn pace(&mut self, is_slow: bool, bytes: usize, most: usize) {
         match self {
-            Link::Http1(connection) => connection.pace(is_slow, bytes),
+            Link::Http1(connection) => connection.pace(is_slow, bytes, most),
             // The windows of HTTP/2 do.
             Link::H2c(_) => {}
         }

@@ -104,10 +104,12 @@ impl WireState {
         self.unflushed.store(self.unflushed.load(Relaxed) + bytes, Relaxed);
     }
 
-    /// Ready when hyper holds less than `limit` bytes of the response body. Else its connection's
+    /// Ready when hyper holds less than `limit` bytes of the response body, and none that the kernel has just not
+    /// taken. Else its connection's
     /// task, which must be the one that asks, is woken when it holds none.
     pub(crate) fn poll_unflushed(&self, limit: usize) -> Poll<()> {
-        if self.unflushed.load(Relaxed) < limit {
+        let unflushed = self.unflushed.load(Relaxed);
+        if unflushed == 0 || (unflushed < limit && !self.cut_short.load(Relaxed)) {
             return Poll::Ready(());
         }
         self.awaits_flush.store(true, Relaxed);

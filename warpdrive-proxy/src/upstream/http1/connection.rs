@@ -30,10 +30,12 @@ pub(crate) struct Connection {
     write: Option<WriteHalf>,
     /// Read and not decoded yet. No memory is held for a connection that only waits.
     buffer: BytesMut,
-    /// How much the next read of a body of unknown length asks for.
+    /// How much the next read of a body asks for at most; what comes has shown it.
     read_size: usize,
     /// The largest piece of the response's body.
     piece: usize,
+    /// Pieces to be taken at once before they grow.
+    until_growth: u32,
     space: Rc<ReadSpace>,
     /// What is to come of the response.
     body: Decoder,
@@ -59,6 +61,7 @@ impl Connection {
             buffer: BytesMut::new(),
             read_size: UPSTREAM_READ_BYTES,
             piece: PIECE_BYTES.1,
+            until_growth: 0,
             space: Rc::clone(space),
             body: Decoder::Ended,
             rest: None,
@@ -112,6 +115,7 @@ impl Connection {
         self.sent_at = Some(Instant::now());
         self.persists = false;
         self.piece = PIECE_BYTES.1;
+        self.until_growth = 0;
         let mut answer = Answer { to_head: request.method() == Method::HEAD, ..Answer::default() };
         let mut outflow = Outflow::new(request, client.worker.head_space.take());
         let (mut sends, mut refused) = (true, false);
@@ -201,10 +205,8 @@ impl Connection {
             if self.rest.as_ref().is_some_and(|rest| rest.has_failed(cx)) {
                 return Poll::Ready(Some(Err(BodyCut)));
             }
-            let size = match self.body {
-                Decoder::Length(left) => usize::try_from(left).unwrap_or(usize::MAX).min(self.piece),
-                _ => self.read_size.min(self.piece),
-            };
+            let left = self.body.left().map_or(usize::MAX, |left| usize::try_from(left).unwrap_or(usize::MAX));
+            let size = left.min(self.read_size).min(self.piece);
             match ready!(self.poll_fill(cx, size)) {
                 Ok(0) => match self.body.end() {
                     Ok(()) => return Poll::Ready(None),
@@ -230,13 +232,19 @@ impl Connection {
 
     /// Fits the size of the next piece to a client that did not take the last one at once, or did.
     ///
-    /// A piece that is taken at once costs no memory, however large it is; one that is not is held.
-    pub(in super::super) fn pace(&mut self, is_slow: bool, bytes: usize) {
-        let (least, _, most) = PIECE_BYTES;
+    /// A piece that is taken at once costs no memory, however large it is; one that is not is held. So
+    /// once a piece was held they grow slowly, and never beyond `most`.
+    pub(in super::super) fn pace(&mut self, is_slow: bool, bytes: usize, most: usize) {
+        const SLOWLY: u32 = 8;
+        let (least, ..) = PIECE_BYTES;
         if is_slow {
             self.piece = (self.piece / 2).max(least);
+            self.until_growth = SLOWLY;
         } else if bytes == self.piece {
-            self.piece = (self.piece * 2).min(most);
+            self.until_growth = self.until_growth.saturating_sub(1);
+            if self.until_growth == 0 {
+                self.piece = (self.piece * 2).min(most);
+            }
         }
     }
 
