@@ -59,6 +59,8 @@ pub struct Balancer {
 struct Pool {
     strategy: Strategy,
     weights: Box<[u16]>,
+    /// All weights are the same.
+    is_even: bool,
     /// The instances that are no backups, and the others, both in file order.
     primaries: Box<[Member]>,
     backups: Box<[Member]>,
@@ -120,6 +122,7 @@ impl Balancer {
         by_pin.sort_unstable();
         let pool = Pool {
             strategy: upstream.strategy.clone(),
+            is_even: weights.iter().all(|weight| weights.first() == Some(weight)),
             weights,
             primaries,
             backups: members(true),
@@ -196,7 +199,12 @@ impl Balancer {
             Strategy::LeastConn => {
                 let first = self.in_turn(asked.turn as u64, &usable)? as u16;
                 let is_backup = pool.backups.binary_search_by_key(&first, |member| member.place).is_ok();
-                pool.least(if is_backup { &pool.backups } else { &pool.primaries }, first, &usable, &load)
+                let group = if is_backup { &pool.backups } else { &pool.primaries };
+                if pool.is_even {
+                    least::<true>(group, first, &usable, &load)
+                } else {
+                    least::<false>(group, first, &usable, &load)
+                }
             }
             Strategy::PowerOfTwo => self.better_of_two(asked.random, &usable, &load),
             Strategy::IpHash => {
@@ -267,35 +275,6 @@ impl Pool {
         load * usize::from(self.weight(other)) < other_load * usize::from(self.weight(one))
     }
 
-    /// The one of a group that has the least to do for its weight; the first from `first` on where
-    /// several have.
-    fn least(
-        &self,
-        group: &[Member],
-        first: u16,
-        usable: &impl Fn(usize) -> bool,
-        load: &impl Fn(usize) -> usize,
-    ) -> Option<usize> {
-        let (before, from) = group.split_at(group.partition_point(|member| member.place < first));
-        let (mut best, mut least) = (None, u64::MAX);
-        for part in [from, before] {
-            for member in part {
-                let place = usize::from(member.place);
-                if !usable(place) {
-                    continue;
-                }
-                let burden = load(place) as u64 * u64::from(member.burden);
-                if burden < least {
-                    (best, least) = (Some(place), burden);
-                    if burden == 0 {
-                        return best;
-                    }
-                }
-            }
-        }
-        best
-    }
-
     /// The usable one of a group at this number, each counted as often as its weight, round and
     /// round.
     fn by_weight(&self, group: &[Member], number: u64, usable: &impl Fn(usize) -> bool) -> Option<usize> {
@@ -311,6 +290,34 @@ impl Pool {
         });
         chosen.or_else(|| usable().next()).map(|member| usize::from(member.place))
     }
+}
+
+/// The one of a group that has the least to do for its weight; the first from `first` on where
+/// several have. Where all weights are the same there is nothing to multiply, for each of a hundred.
+fn least<const IS_EVEN: bool>(
+    group: &[Member],
+    first: u16,
+    usable: &impl Fn(usize) -> bool,
+    load: &impl Fn(usize) -> usize,
+) -> Option<usize> {
+    let (before, from) = group.split_at(group.partition_point(|member| member.place < first));
+    let (mut best, mut least) = (None, u64::MAX);
+    for part in [from, before] {
+        for member in part {
+            let place = usize::from(member.place);
+            if !usable(place) {
+                continue;
+            }
+            let burden = load(place) as u64 * if IS_EVEN { 1 } else { u64::from(member.burden) };
+            if burden < least {
+                (best, least) = (Some(place), burden);
+                if burden == 0 {
+                    return best;
+                }
+            }
+        }
+    }
+    best
 }
 
 #[cfg(test)]
