@@ -165,7 +165,8 @@ impl Connection {
     /// Reads to the head of the final response; interim ones are passed on.
     fn poll_answer(&mut self, cx: &mut Context<'_>, client: &Client, answer: &mut Answer) -> Poll<Result<Head, Lost>> {
         loop {
-            let size = self.read_size;
+            // What comes with the head is the first piece.
+            let size = self.read_size.min(PIECE_BYTES.1);
             let bytes = match ready!(self.poll_fill(cx, size)) {
                 Ok(0) | Err(_) if answer.received => return Poll::Ready(Err(Lost::Broken)),
                 Ok(0) | Err(_) => return Poll::Ready(Err(Lost::Unanswered)),
