@@ -180,13 +180,16 @@ fn a_stale_connection_is_retried_for_get_and_not_for_post() {
 #[test]
 fn a_connection_that_the_upstream_closed_while_idle_costs_nobody_an_error() {
     let instance = Instance::saying_last("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
-    let proxy = Running::before(&[instance.address], "worker_threads = 1", "");
-    let mut client = proxy.connect();
-    for _ in 0..100 {
-        client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx");
-        assert!([200, 502].contains(&client.answer().status()));
-        client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
-        assert_eq!(client.answer().status(), 200);
+    for _ in 0..10 {
+        let proxy = Running::before(&[instance.address], "worker_threads = 1", "");
+        let mut client = proxy.connect();
+        // As many as are sent again whatever the budget says, if every end comes a moment too late.
+        for _ in 0..10 {
+            client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx");
+            assert!([200, 502].contains(&client.answer().status()));
+            client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+            assert_eq!(client.answer().status(), 200);
+        }
     }
 }
 
