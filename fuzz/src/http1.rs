@@ -42,7 +42,7 @@ pub fn read<'p>(pieces: impl IntoIterator<Item = &'p [u8]>, to_head: bool) -> Op
     let (mut buffer, mut watch) = (BytesMut::new(), Watch::default());
     let mut whole = Whole { heads: Vec::new(), body: Vec::new(), trailers: None, left: Vec::new() };
     let mut body = loop {
-        match response::parse(&mut buffer, &mut watch, to_head).ok()? {
+        match response::parse(&mut buffer, &mut watch, to_head, HeaderMap::new).ok()? {
             Start::More => buffer.extend_from_slice(pieces.next()?),
             Start::Interim(status, headers) => whole.heads.push((status.as_u16(), fields(&headers))),
             Start::Final(head) => {

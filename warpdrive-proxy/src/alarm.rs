@@ -1,9 +1,11 @@
 //! One timer for any number of deadlines, re-armed only when it fires too early.
 
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker};
 
 use tokio::time::{Instant, Sleep, sleep_until};
+
+use crate::clock;
 
 /// A timer that a connection keeps for its whole life.
 ///
@@ -13,22 +15,32 @@ use tokio::time::{Instant, Sleep, sleep_until};
 #[derive(Default)]
 pub(crate) struct Alarm {
     sleep: Option<Pin<Box<Sleep>>>,
+    /// Whom it will wake.
+    wakes: Option<Waker>,
 }
 
 impl Alarm {
     pub(crate) const fn new() -> Self {
-        Alarm { sleep: None }
+        Alarm { sleep: None, wakes: None }
     }
 
     /// Ready once `deadline` has passed; until then the task is woken at that time or before.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>, deadline: Instant) -> Poll<()> {
         let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
-        if sleep.deadline() > deadline {
+        let set = sleep.deadline();
+        if set > deadline {
             sleep.as_mut().reset(deadline);
+        } else if self.wakes.as_ref().is_some_and(|wakes| wakes.will_wake(cx.waker())) && clock::now() < set {
+            // It has not fired and knows this task already, as nearly always.
+            return Poll::Pending;
         }
         loop {
-            ready!(sleep.as_mut().poll(cx));
-            if sleep.deadline() >= deadline || Instant::now() >= deadline {
+            if sleep.as_mut().poll(cx).is_pending() {
+                self.wakes = Some(cx.waker().clone());
+                return Poll::Pending;
+            }
+            self.wakes = None;
+            if sleep.deadline() >= deadline || clock::now() >= deadline {
                 return Poll::Ready(());
             }
             sleep.as_mut().reset(deadline);

@@ -7,6 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Context;
 
 use http_body::Body;
 use hyper::body::Incoming;
@@ -21,7 +22,8 @@ use crate::access_log::Record;
 use crate::alarm::Alarm;
 use crate::body::UploadMeter;
 use crate::capacity::ConnectionCount;
-use crate::exchange::{self, Kept};
+use crate::clock;
+use crate::exchange;
 use crate::limits::FIRST_REQUEST_GRACE;
 use crate::view::View;
 use crate::wire::{Fault, Wire, WireState};
@@ -33,8 +35,6 @@ pub(crate) struct Client {
     pub(crate) worker: Rc<Worker>,
     pub(crate) wire: Arc<WireState>,
     pub(crate) upload: UploadMeter,
-    /// The request under way, where it may have to be sent again.
-    pub(crate) kept: RefCell<Kept>,
     peer: SocketAddr,
     /// What core knows of the connection, and the generation of the settings it was made with.
     identity: RefCell<(u64, Rc<ClientConnection>)>,
@@ -55,7 +55,6 @@ impl Client {
         Client {
             wire: Arc::default(),
             upload: UploadMeter::default(),
-            kept: RefCell::default(),
             peer,
             identity: RefCell::new((view.generation, Rc::new(ClientConnection::new(address, Scheme::Http, server)))),
             private_stranger: Cell::new(is_private_stranger(address, view)),
@@ -189,7 +188,7 @@ where
     let mut told = false;
     let opened = Instant::now();
     let mut grace = Alarm::new();
-    poll_fn(|cx| {
+    let mut poll = move |cx: &mut Context<'_>| {
         place.keep(cx);
         if client.worker.is_closing()
             && !told
@@ -208,6 +207,6 @@ where
             client.write_record();
         }
         ended
-    })
-    .await;
+    };
+    poll_fn(|cx| clock::hold(|| poll(cx))).await;
 }

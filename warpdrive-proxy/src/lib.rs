@@ -36,6 +36,7 @@ mod alarm;
 mod body;
 mod capacity;
 mod client;
+mod clock;
 mod control;
 mod counters;
 mod descriptors;

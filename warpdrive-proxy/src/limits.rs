@@ -101,9 +101,9 @@ pub(crate) const LINGER: Duration = Duration::from_secs(2);
 /// How long a stopping proxy waits for the first request of a connection that it has just accepted.
 pub(crate) const FIRST_REQUEST_GRACE: Duration = Duration::from_secs(1);
 
-/// Memory that a client connection keeps for the head of a request that may be sent again, in bytes.
-/// A larger head has memory of its own until its response begins.
-pub(crate) const KEPT_HEAD_BYTES: usize = 4 * 1024;
+/// Fields that a map has room for which a client connection keeps from request to request. A larger head
+/// has a map of its own.
+pub(crate) const KEPT_MAP_FIELDS: usize = 48;
 
 /// Idle connections kept for one instance by one worker. Between two looks at its sockets a worker
 /// may take back as many as it has requests under way, and use them again at once; with 128 a

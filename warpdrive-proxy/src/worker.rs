@@ -227,8 +227,8 @@ impl Worker {
     }
 
     /// `t=` and the milliseconds since 1970, made once a millisecond.
-    pub(crate) fn request_start(&self) -> HeaderValue {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+    pub(crate) fn request_start(&self, began: SystemTime) -> HeaderValue {
+        let now = began.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
         let mut kept = self.request_start.borrow_mut();
         if kept.0 != now
             && let Ok(value) = HeaderValue::try_from(format!("t={now}"))

@@ -12,6 +12,7 @@ use std::time::{Duration, SystemTime};
 use http::{HeaderValue, Method, Version};
 use tokio::time::Instant;
 
+use crate::clock;
 use line::{Line, key};
 use warpdrive_core::model::LogFormat;
 pub use writer::AccessLog;
@@ -22,6 +23,8 @@ pub(crate) use writer::{LogBuffer, LogThread, LogUnits};
 pub(crate) struct Record {
     pub(crate) format: LogFormat,
     pub(crate) started: Instant,
+    /// The same moment by the calendar.
+    pub(crate) began: SystemTime,
     pub(crate) client: IpAddr,
     pub(crate) method: Method,
     /// As the client sent it.
@@ -57,10 +60,9 @@ impl Record {
     /// Appends the line of this record. Fields that could hold secrets are not among its keys:
     /// no header field but the request id, and the query filtered.
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
-        let took = self.started.elapsed();
-        let began = SystemTime::now().checked_sub(took).unwrap_or(SystemTime::UNIX_EPOCH);
+        let took = clock::now() - self.started;
         let mut line = Line::begin(out, self.format);
-        line.time(key!("time"), began);
+        line.time(key!("time"), self.began);
         line.address(key!("client"), self.client);
         line.text(key!("method"), Some(self.method.as_str().as_bytes()));
         line.target(key!("target"), Some(&*self.target).filter(|target| !target.is_empty()));
@@ -95,6 +97,7 @@ mod tests {
     async fn a_line_has_every_key_once() {
         let record = Record {
             started: Instant::now(),
+            began: SystemTime::now(),
             client: IpAddr::from([203, 0, 113, 9]),
             method: Method::GET,
             target: "/a?token=1&x=2".into(),

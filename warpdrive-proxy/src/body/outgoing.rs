@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use warpdrive_core::forwarding::finish_trailers;
 
 use super::upload::UploadFailure;
+use crate::clock;
 use crate::counters::Failed;
 use crate::exchange::Underway;
 use crate::upstream::{BodyCut, Lease, Link};
@@ -48,7 +49,6 @@ impl fmt::Display for Cut {
 impl Error for Cut {}
 
 /// The body of a response to a client.
-#[expect(clippy::large_enum_variant, reason = "a box would cost an allocation for each request")]
 pub(crate) enum Outgoing {
     /// A page of this proxy's own, whole; empty for an answer without a body.
     Page { text: Bytes, underway: Underway },
@@ -110,7 +110,7 @@ impl Download {
                 Poll::Ready(None)
             }
             Poll::Pending => {
-                let since = *self.silent_since.get_or_insert_with(Instant::now);
+                let since = *self.silent_since.get_or_insert_with(clock::now);
                 ready!(link.alarm().poll(cx, since + self.read_timeout));
                 self.cut(Cut::UpstreamTimeout)
             }

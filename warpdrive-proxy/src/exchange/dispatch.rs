@@ -6,16 +6,16 @@ use std::time::Duration;
 
 use http::header::EXPECT;
 use http::{Method, Request, StatusCode, Version, response};
-use tokio::time::Instant;
 use warpdrive_core::balance::Pin;
 
 use super::decide::Decision;
 use super::search::Search;
 use super::{Exchange, Stopped, close_after};
 use crate::body::Upload;
+use crate::clock;
 use crate::counters::Failed;
 use crate::page::Failure;
-use crate::upstream::{ConnectError, Lease, Link, Lost};
+use crate::upstream::{ConnectError, Lease, Link, Loss, Lost};
 
 /// A response head, with the connection that its body will come from.
 pub(super) struct Sent {
@@ -60,12 +60,6 @@ impl Exchange {
                     continue;
                 }
             };
-            // To keep it costs; it is done only where it may be of use.
-            let may_help = link.is_reused() || search.has_another();
-            let kept = may_help && !search.resent && may_repeat(&request);
-            if kept {
-                client.kept.borrow_mut().keep(&request);
-            }
             // hyper would send the body at once, whatever the client waits for.
             let holds_body = !request.body().is_empty() && request.headers().contains_key(EXPECT);
             // RFC 9110 section 15.2: a client of HTTP/1.0 gets no interim response.
@@ -74,23 +68,19 @@ impl Exchange {
             match link.send(request, client, limit).await {
                 Ok(head) => {
                     pool.instance().health.request_succeeded();
-                    if kept {
-                        client.kept.borrow_mut().forget();
-                    }
                     let waited = link.waited();
                     client.with_record(|record| record.first_byte_in = Some(waited));
                     return Ok(Sent { head, link, lease, waited, pin: search.new_pin() });
                 }
-                Err(lost) => {
+                Err(Loss { lost, request: whole }) => {
                     if let Some(failure) = client.upload.failure() {
                         return Err(failure.into());
                     }
-                    count_loss(&lease, &lost, &link);
-                    let copy = kept.then(|| client.kept.borrow_mut().take()).flatten();
-                    if matches!(lost, Lost::Unsent(_) | Lost::Unanswered) && !link.is_reused() {
+                    count_loss(&lease, lost, &link);
+                    if matches!(lost, Lost::Unsent | Lost::Unanswered) && !link.is_reused() {
                         pool.report(pool.instance().health.request_closed());
                     }
-                    request = self.recover(lost, &mut search, &link, copy, decision)?;
+                    request = self.recover(lost, &mut search, &link, whole.map(|whole| *whole), decision)?;
                     lease.pool().count(|counters| counters.retries.add(1));
                 }
             }
@@ -107,10 +97,10 @@ impl Exchange {
         if !fresh && let Some(link) = pool.check_out() {
             return Ok(link);
         }
-        let begun = Instant::now();
+        let begun = clock::now();
         let worker = &self.client().worker;
         let opened = Link::open(pool, decision.limits.connect_timeout, &worker.read_space).await;
-        self.client().with_record(|record| record.connected_in = Some(begun.elapsed()));
+        self.client().with_record(|record| record.connected_in = Some(clock::now() - begun));
         let error = match opened {
             Ok(link) => return Ok(link),
             Err(error) => error,
@@ -154,15 +144,15 @@ impl Exchange {
         })
     }
 
-    /// The copy to send, where there is one and the budget allows it: on another instance if there
-    /// is any.
+    /// The request to send once more, where there is one and the budget allows it: on another instance if
+    /// there is any.
     fn resend(
         &self,
         search: &mut Search<'_>,
-        copy: Option<Request<Upload>>,
+        request: Option<Request<Upload>>,
         failure: Failure,
     ) -> Result<Request<Upload>, Failure> {
-        let Some(copy) = copy else { return Err(failure) };
+        let Some(request) = request.filter(|_| !search.resent) else { return Err(failure) };
         if !search.upstream.retries.borrow_mut().try_retry(self.client().worker.second()) {
             return Err(failure);
         }
@@ -171,39 +161,37 @@ impl Exchange {
         if search.has_another() {
             search.give_up(failure);
         }
-        Ok(copy)
+        Ok(request)
     }
 
-    /// The request to send once more, or the failure that this loss is.
+    /// What is sent next of the request that came back, or the failure that this loss is.
     fn recover(
         &self,
         lost: Lost,
         search: &mut Search<'_>,
         link: &Link,
-        copy: Option<Request<Upload>>,
+        request: Option<Request<Upload>>,
         decision: &Decision,
     ) -> Result<Request<Upload>, Failure> {
         match lost {
-            Lost::Unsent(request) => {
+            Lost::Unsent => {
                 // A new connection that is closed before it takes a request is as good as none.
                 if !link.is_reused() {
                     search.give_up(closed());
                 }
                 search.fresh = true;
-                Ok(*request)
+                request.ok_or_else(closed)
             }
             // Any request may go out again, but not for ever.
-            Lost::Refused(request) => {
-                let again = (!search.resent).then_some(*request);
-                self.resend(search, again, closed())
-            }
+            Lost::Refused => self.resend(search, request, closed()),
             // With one instance alone only an old connection is a reason to believe in another try.
-            Lost::Unanswered if link.is_reused() || search.has_another() => self.resend(search, copy, closed()),
+            Lost::Unanswered if link.is_reused() || search.has_another() => {
+                self.resend(search, request.filter(may_repeat), closed())
+            }
             Lost::Unanswered => Err(closed()),
             Lost::FirstByteTimeout => {
-                let copy =
-                    copy.filter(|copy| decision.limits.retry_timeouts && search.has_another() && is_plain_read(copy));
-                self.resend(search, copy, first_byte_timeout())
+                let may_retry = decision.limits.retry_timeouts && search.has_another();
+                self.resend(search, request.filter(|it| may_retry && is_plain_read(it)), first_byte_timeout())
             }
             Lost::Broken => Err(closed()),
             Lost::Nonsense => Err(Failure::new(
@@ -221,10 +209,10 @@ impl Exchange {
 }
 
 /// Counts how an instance lost a request that its client still waits for.
-fn count_loss(lease: &Lease, lost: &Lost, link: &Link) {
+fn count_loss(lease: &Lease, lost: Lost, link: &Link) {
     match lost {
-        Lost::Unsent(_) if link.is_reused() => lease.was_stale(),
-        Lost::Unsent(_) | Lost::Refused(_) | Lost::Unanswered | Lost::Broken => lease.failed(Failed::Closed),
+        Lost::Unsent if link.is_reused() => lease.was_stale(),
+        Lost::Unsent | Lost::Refused | Lost::Unanswered | Lost::Broken => lease.failed(Failed::Closed),
         Lost::Nonsense => lease.failed(Failed::InvalidResponse),
         Lost::FirstByteTimeout => lease.failed(Failed::FirstByteTimeout),
         Lost::StoppedReading => lease.failed(Failed::StoppedReading),

@@ -7,7 +7,6 @@ mod choice;
 mod decide;
 mod dispatch;
 mod health_path;
-mod kept;
 mod respond;
 mod search;
 mod underway;
@@ -15,22 +14,22 @@ mod underway;
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::Poll;
+use std::time::SystemTime;
 
 use http::header::{ACCEPT, CONNECTION, EXPECT};
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper::body::{Body, Incoming};
 use hyper::upgrade::OnUpgrade;
-use tokio::time::Instant;
 use warpdrive_core::forwarding::{Fresh, kept_request_id};
 
 use crate::access_log::Record;
 use crate::body::{Outgoing, Upload, UploadFailure};
 use crate::client::Client;
+use crate::clock;
 use crate::counters::Failed;
 use crate::page::{self, Failure};
 use crate::view::View;
 use crate::wire::BodyLength;
-pub(crate) use kept::Kept;
 pub(crate) use underway::Underway;
 
 /// The client is gone: there is nobody to answer.
@@ -118,16 +117,18 @@ impl Exchange {
     fn new(client: &Rc<Client>, view: Rc<View>, request: &Request<Incoming>) -> Self {
         let worker = &client.worker;
         let headers = request.headers();
+        let began = SystemTime::now();
         let fresh = Fresh {
             // A copy, since a part of the head would hold on to the buffer that it was read into.
             request_id: kept_request_id(headers)
                 .and_then(|id| HeaderValue::from_bytes(id.as_bytes()).ok())
                 .unwrap_or_else(|| worker.new_request_id()),
-            request_start: worker.request_start(),
+            request_start: worker.request_start(began),
         };
-        let started = Instant::now();
+        let started = clock::now();
         client.begin_record(view.log_requests.then(|| Record {
             started,
+            began,
             client: client.address(),
             method: request.method().clone(),
             target: request.uri().path_and_query().map_or_else(Box::default, |target| target.as_str().into()),

@@ -14,6 +14,7 @@ use super::Exchange;
 use super::choice::Round;
 use super::decide::Decision;
 use crate::alarm::Alarm;
+use crate::clock;
 use crate::page::Failure;
 use crate::upstream::{Lease, Wants};
 use crate::view::ViewUpstream;
@@ -176,7 +177,7 @@ impl Exchange {
             upstream.state.refused.queue_full.fetch_add(1, Relaxed);
             return Err(queue_full());
         };
-        let deadline = *search.queue_deadline.get_or_insert_with(|| Instant::now() + upstream.queue.timeout);
+        let deadline = *search.queue_deadline.get_or_insert_with(|| clock::now() + upstream.queue.timeout);
         let mut alarm = Alarm::new();
         poll_fn(|cx| {
             if place.is_first(cx) {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::client::Client;
+use crate::clock;
 
 /// The status of a request whose client did not wait for the response.
 const CLIENT_CLOSED: u16 = 499;
@@ -35,7 +36,7 @@ impl Underway {
 
     /// The time since the head of the request.
     pub(crate) fn took(&self) -> Duration {
-        self.began.elapsed()
+        clock::now() - self.began
     }
 
     pub(crate) fn count_sent(&self, bytes: usize) {

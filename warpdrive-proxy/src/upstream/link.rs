@@ -19,19 +19,22 @@ use super::{h2c, http1};
 use crate::alarm::Alarm;
 use crate::body::{Upload, UploadStage};
 use crate::client::Client;
+use crate::clock;
 
 /// One exchange's way to an instance and back. Dropped, what is left of the exchange is cut.
 pub(crate) enum Link {
-    Http1(http1::Connection),
+    /// Boxed as long as it lives, since each exchange hands it on half a dozen times.
+    Http1(Box<http1::Connection>),
     H2c(h2c::Stream),
 }
 
 /// Why there is no response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Lost {
-    /// The instance has nothing of the request, which comes back.
-    Unsent(Box<Request<Upload>>),
-    /// The instance says that it has done nothing of the request, which comes back.
-    Refused(Box<Request<Upload>>),
+    /// The instance has nothing of the request.
+    Unsent,
+    /// The instance says that it has done nothing of the request.
+    Refused,
     /// The connection ended without a single byte of an answer.
     Unanswered,
     /// The connection ended inside the response head.
@@ -42,6 +45,20 @@ pub(crate) enum Lost {
     FirstByteTimeout,
     /// The instance stopped taking the request body.
     StoppedReading,
+}
+
+/// A request without a response.
+pub(crate) struct Loss {
+    pub(crate) lost: Lost,
+    /// The request as it was, where nothing of a body is missing. Its head is kept until the response begins,
+    /// which costs nothing: nearly no request is sent twice. Boxed, since a loss is rare.
+    pub(crate) request: Option<Box<Request<Upload>>>,
+}
+
+impl From<Lost> for Loss {
+    fn from(lost: Lost) -> Self {
+        Loss { lost, request: None }
+    }
 }
 
 /// The body of a response cannot be read to its end.
@@ -61,7 +78,7 @@ pub(super) fn poll_deadline(
     let stage = client.upload.stage();
     let deadline = match stage {
         // Nobody wakes this task when that ends, so it looks again in time.
-        UploadStage::WaitsForClient => Instant::now() + limit,
+        UploadStage::WaitsForClient => clock::now() + limit,
         UploadStage::Flows | UploadStage::Ended => last_write + limit,
     };
     ready!(alarm.poll(cx, deadline));
@@ -80,7 +97,7 @@ impl Link {
     pub(crate) async fn open(pool: &Pool, limit: Duration, space: &Rc<ReadSpace>) -> Result<Self, ConnectError> {
         let socket = connect(pool.endpoint(), limit).await?;
         match pool.protocol() {
-            Protocol::Http1 => Ok(Link::Http1(http1::Connection::new(socket, pool.opened(), space))),
+            Protocol::Http1 => Ok(Link::Http1(Box::new(http1::Connection::new(socket, pool.opened(), space)))),
             Protocol::H2c => {
                 let connection = h2c::Connection::open(socket, pool.opened()).await?;
                 pool.share(&connection);
@@ -121,13 +138,13 @@ impl Link {
     ///
     /// # Errors
     ///
-    /// See [`Lost`].
+    /// See [`Loss`].
     pub(crate) async fn send(
         &mut self,
         request: Request<Upload>,
         client: &Client,
         limit: Duration,
-    ) -> Result<response::Parts, Lost> {
+    ) -> Result<response::Parts, Loss> {
         match self {
             Link::Http1(connection) => connection.send(request, client, limit).await,
             // Boxed, so that the exchanges of most instances have no place for it.

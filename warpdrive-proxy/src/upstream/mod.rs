@@ -21,7 +21,7 @@ mod told;
 pub(crate) use connect::{ConnectError, Endpoint};
 pub use health::{HealthReport, HealthState};
 pub(crate) use lease::Lease;
-pub(crate) use link::{BodyCut, Link, Lost};
+pub(crate) use link::{BodyCut, Link, Loss, Lost};
 pub(crate) use opened::Opened;
 pub(crate) use pool::Pool;
 pub(crate) use queue::Wants;

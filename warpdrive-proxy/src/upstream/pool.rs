@@ -15,12 +15,13 @@ use super::link::Link;
 use super::opened::Opened;
 use super::registry::InstanceState;
 use super::told::Told;
+use crate::clock;
 use crate::counters::InstanceCounters;
 use crate::limits::{IDLE_PER_INSTANCE, IDLE_UPSTREAM};
 
 /// An idle connection and when it becomes too old to be used.
 struct Idle {
-    connection: Connection,
+    connection: Box<Connection>,
     expires: Instant,
 }
 
@@ -129,9 +130,9 @@ impl Pool {
         }
     }
 
-    fn check_out_idle(&self) -> Option<Connection> {
+    fn check_out_idle(&self) -> Option<Box<Connection>> {
         let mut idle = self.idle.borrow_mut();
-        let now = Instant::now();
+        let now = clock::now();
         let mut found = None;
         while let Some(Idle { connection, expires }) = idle.pop() {
             if expires > now && connection.is_ready() {
@@ -156,7 +157,7 @@ impl Pool {
         connection.rest();
         // A quarter less than promised, so that a request is never on its way when it ends.
         let lifetime = lifetime.map_or(IDLE_UPSTREAM, |time| (time * 3 / 4).min(IDLE_UPSTREAM));
-        idle.push(Idle { connection, expires: Instant::now() + lifetime });
+        idle.push(Idle { connection, expires: clock::now() + lifetime });
         self.count_idle(idle.len());
     }
 

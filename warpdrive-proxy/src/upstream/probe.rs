@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use http::header::{ACCEPT, CONNECTION, HOST, USER_AGENT};
-use http::{HeaderName, HeaderValue, Request, StatusCode, request};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, request};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 use warpdrive_core::health::CheckResult;
@@ -93,7 +93,7 @@ async fn answer(mut io: Socket, head: request::Parts) -> Result<StatusCode, Stri
             return Err("no answer: its head is too long".to_owned());
         }
         loop {
-            match http1::parse(&mut buffer, &mut watch, false) {
+            match http1::parse(&mut buffer, &mut watch, false, HeaderMap::new) {
                 Ok(Start::Final(head)) => return Ok(head.parts.status),
                 Ok(Start::Interim(..)) if !buffer.is_empty() => {}
                 Ok(Start::Interim(..) | Start::More) => break,

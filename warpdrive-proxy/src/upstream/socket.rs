@@ -137,8 +137,20 @@ pub(super) enum WriteHalf {
 }
 
 impl WriteHalf {
+    /// Writes some of `bytes`.
+    pub(super) fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match self {
+            WriteHalf::Tcp(half) => Pin::new(half).poll_write(cx, bytes),
+            WriteHalf::Unix(half) => Pin::new(half).poll_write(cx, bytes),
+        }
+    }
+
     /// Writes some of `pieces`, in their order.
-    pub(super) fn poll_write(&mut self, cx: &mut Context<'_>, pieces: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
+    pub(super) fn poll_write_vectored(
+        &mut self,
+        cx: &mut Context<'_>,
+        pieces: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
         match self {
             WriteHalf::Tcp(half) => Pin::new(half).poll_write_vectored(cx, pieces),
             WriteHalf::Unix(half) => Pin::new(half).poll_write_vectored(cx, pieces),

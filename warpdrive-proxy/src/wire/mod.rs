@@ -24,6 +24,7 @@ use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use crate::alarm::Alarm;
+use crate::clock;
 use crate::limits;
 use crate::read_share::{ReadShare, Reader};
 pub(crate) use framing::BodyLength;
@@ -42,6 +43,9 @@ pub(crate) struct WireTimes {
     /// Without progress of a write.
     pub(crate) write: Duration,
 }
+
+/// The longest answer that is written as one piece, in bytes.
+const JOINED_BYTES: usize = 1024;
 
 /// What the client is expected to send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,7 +148,7 @@ impl Wire {
             return Ok(());
         }
         if self.head_since.is_none() {
-            self.head_since = Some(Instant::now());
+            self.head_since = Some(clock::now());
         }
         if too_long { Err(Refusal::TargetTooLong) } else { Ok(()) }
     }
@@ -155,7 +159,7 @@ impl Wire {
             // The upstream has its own time; whether the client has left, `watch_client` looks.
             Phase::Answer => Poll::Pending,
             Phase::Body => {
-                let since = *self.silent_since.get_or_insert_with(Instant::now);
+                let since = *self.silent_since.get_or_insert_with(clock::now);
                 ready!(self.alarm.poll(cx, since + self.state.body_timeout()));
                 self.state.set_fault(Fault::BodyTimeout);
                 Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
@@ -167,7 +171,7 @@ impl Wire {
                     ready!(self.alarm.poll(cx, since + self.times.header));
                     return self.refuse(cx, Refusal::HeadTimeout);
                 }
-                let since = *self.silent_since.get_or_insert_with(Instant::now);
+                let since = *self.silent_since.get_or_insert_with(clock::now);
                 let time = if self.exchange == 0 { self.times.header } else { self.times.keepalive };
                 ready!(self.alarm.poll(cx, since + time));
                 // An end of file without an answer: no request was begun.
@@ -190,7 +194,7 @@ impl Wire {
     }
 
     fn begin_linger(&mut self) {
-        self.linger = Some(Linger { until: Instant::now() + limits::LINGER, left: limits::LINGER_BYTES });
+        self.linger = Some(Linger { until: clock::now() + limits::LINGER, left: limits::LINGER_BYTES });
     }
 
     /// Ready when the client has closed, or has had its time.
@@ -287,13 +291,24 @@ impl Wire {
 
     /// The client takes nothing: waits for the deadline.
     fn poll_blocked<T>(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
-        let since = *self.blocked_since.get_or_insert_with(Instant::now);
+        let since = *self.blocked_since.get_or_insert_with(clock::now);
         ready!(self.alarm.poll(cx, since + self.times.write));
         self.state.set_fault(Fault::WriteTimeout);
         // An ordinary close would leave megabytes with the kernel, for a client that takes none.
         self.state.cut_hard();
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
+}
+
+/// A small answer, with its head and its body in one piece: to copy it costs less than the kernel takes for
+/// the second piece.
+fn join<'s>(pieces: &[io::IoSlice<'_>], space: &'s mut [u8; JOINED_BYTES]) -> Option<&'s [u8]> {
+    let mut length = 0;
+    for piece in pieces {
+        space.get_mut(length..length + piece.len())?.copy_from_slice(piece);
+        length += piece.len();
+    }
+    space.get(..length)
 }
 
 impl AsyncRead for Wire {
@@ -344,7 +359,12 @@ impl AsyncWrite for Wire {
         let wire = self.get_mut();
         ready!(wire.poll_before_message(cx))?;
         wire.note_bare_answer(pieces.first().map_or(&[], |piece| piece));
-        let result = Pin::new(wire.stream.get_mut()).poll_write_vectored(cx, pieces);
+        let stream = Pin::new(wire.stream.get_mut());
+        let mut space = [0; JOINED_BYTES];
+        let result = match join(pieces, &mut space) {
+            Some(joined) => stream.poll_write(cx, joined),
+            None => stream.poll_write_vectored(cx, pieces),
+        };
         wire.wrote(cx, result)
     }
 
@@ -370,7 +390,7 @@ impl AsyncWrite for Wire {
             // hyper has seen that there is nothing to read and waits for the socket alone. So the
             // wait for the next request begins here; its deadline is looked at by the read that
             // the alarm brings about.
-            let now = Instant::now();
+            let now = clock::now();
             wire.silent_since = Some(now);
             let _ = wire.alarm.poll(cx, now + wire.times.keepalive);
         }

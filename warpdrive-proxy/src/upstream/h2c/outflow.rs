@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::super::rest::Stopped;
 use crate::body::Upload;
+use crate::clock;
 
 /// What of a request body was not sent yet.
 pub(super) struct Outflow {
@@ -26,7 +27,7 @@ pub(super) struct Outflow {
 impl Outflow {
     pub(super) fn new(stream: SendStream<Bytes>, body: Upload) -> Self {
         let ended = body.is_empty();
-        Outflow { stream, body, data: Bytes::new(), begun: false, ended, last_write: Instant::now() }
+        Outflow { stream, body, data: Bytes::new(), begun: false, ended, last_write: clock::now() }
     }
 
     /// When something was last given to the connection.
@@ -83,7 +84,7 @@ impl Outflow {
         };
         let piece = self.data.split_to(room.min(self.data.len()));
         self.ended = self.data.is_empty() && self.body.is_end_stream();
-        self.last_write = Instant::now();
+        self.last_write = clock::now();
         Poll::Ready(self.stream.send_data(piece, self.ended).map_err(|_| Stopped::Instance))
     }
 }

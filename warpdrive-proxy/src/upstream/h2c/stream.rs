@@ -14,7 +14,7 @@ use http::{Request, Response, StatusCode, request, response};
 use http_body::{Frame, SizeHint};
 use tokio::time::Instant;
 
-use super::super::link::{BodyCut, Lost, poll_deadline};
+use super::super::link::{BodyCut, Loss, Lost, poll_deadline};
 use super::super::rest::{Rest, Stopped};
 use super::super::socket::Socket;
 use super::connection::builder;
@@ -22,6 +22,7 @@ use super::{Connection, Outflow, encode};
 use crate::alarm::Alarm;
 use crate::body::Upload;
 use crate::client::Client;
+use crate::clock;
 use crate::limits::INTERIM_RESPONSES;
 
 /// One request and its response. Dropped before its end, it is cancelled, and the connection goes on.
@@ -58,7 +59,7 @@ impl Stream {
     }
 
     pub(in super::super) fn waited(&self) -> Duration {
-        self.sent_at.map_or(Duration::ZERO, |sent| sent.elapsed())
+        self.sent_at.map_or(Duration::ZERO, |sent| clock::now() - sent)
     }
 
     /// See [`super::super::Link::send`].
@@ -67,13 +68,13 @@ impl Stream {
         request: Request<Upload>,
         client: &Client,
         limit: Duration,
-    ) -> Result<response::Parts, Lost> {
+    ) -> Result<response::Parts, Loss> {
         let (head, body) = request.into_parts();
-        self.sent_at = Some(Instant::now());
+        self.sent_at = Some(clock::now());
         // Core has checked `Host`; one that is no authority can reach no instance of this kind.
-        let Some(encoded) = encode(&head) else { return Err(Lost::Broken) };
+        let Some(encoded) = encode(&head) else { return Err(Lost::Broken.into()) };
         let Ok((mut response, stream)) = self.connection.sender().send_request(encoded, body.is_empty()) else {
-            return Err(Lost::Unsent(Box::new(Request::from_parts(head, body))));
+            return Err(Loss { lost: Lost::Unsent, request: Some(Box::new(Request::from_parts(head, body))) });
         };
         let mut outflow = Outflow::new(stream, body);
         let mut interim = Interim::default();
@@ -100,8 +101,14 @@ impl Stream {
         .await;
         let response = match outcome {
             Ok(response) => response,
-            Err(Failed::Known(lost)) => return Err(lost),
-            Err(Failed::Stream(error)) => return Err(lost(&error, head, outflow)),
+            Err(failed) => {
+                let lost = match failed {
+                    Failed::Known(lost) => lost,
+                    Failed::Stream(error) => lost(&error),
+                };
+                let body = outflow.take_back();
+                return Err(Loss { lost, request: body.map(|body| Box::new(Request::from_parts(head, body))) });
+            }
         };
         if !outflow.is_done() && !refused && !client.wire.interim.holds_body() {
             self.rest = Some(Rest::send(async move { poll_fn(|cx| outflow.poll(cx)).await }));
@@ -204,14 +211,13 @@ impl Interim {
 ///
 /// A refused stream (RFC 9113 section 8.7), and one beyond the last that a goodbye without an error names
 /// (section 6.8), were not processed. Everything else may have been.
-fn lost(error: &h2::Error, head: request::Parts, outflow: Outflow) -> Lost {
+fn lost(error: &h2::Error) -> Lost {
     let unprocessed = error.is_remote()
         && ((error.is_reset() && error.reason() == Some(Reason::REFUSED_STREAM))
             || (error.is_go_away() && error.reason() == Some(Reason::NO_ERROR)));
-    if unprocessed && let Some(body) = outflow.take_back() {
-        return Lost::Refused(Box::new(Request::from_parts(head, body)));
-    }
-    if error.is_library() {
+    if unprocessed {
+        Lost::Refused
+    } else if error.is_library() {
         Lost::Nonsense
     } else if error.is_reset() {
         Lost::Broken

@@ -12,7 +12,7 @@ use http::{Method, Request, response};
 use http_body::{Frame, SizeHint};
 use tokio::time::Instant;
 
-use super::super::link::{BodyCut, Lost, poll_deadline};
+use super::super::link::{BodyCut, Loss, Lost, poll_deadline};
 use super::super::opened::Opened;
 use super::super::read_space::ReadSpace;
 use super::super::rest::{Rest, Stopped};
@@ -21,6 +21,7 @@ use super::{Decoded, Decoder, Head, Malformed, Outflow, Start, Watch, parse};
 use crate::alarm::Alarm;
 use crate::body::Upload;
 use crate::client::Client;
+use crate::clock;
 use crate::limits::{INTERIM_RESPONSES, PIECE_BYTES, UPSTREAM_READ_BYTES};
 
 /// A connection to an instance, used by one exchange at a time. Dropped, it is closed at once.
@@ -101,7 +102,7 @@ impl Connection {
 
     /// The time since the last request was sent.
     pub(in super::super) fn waited(&self) -> Duration {
-        self.sent_at.map_or(Duration::ZERO, |sent| sent.elapsed())
+        self.sent_at.map_or(Duration::ZERO, |sent| clock::now() - sent)
     }
 
     /// See [`super::super::Link::send`].
@@ -110,9 +111,11 @@ impl Connection {
         request: Request<Upload>,
         client: &Client,
         limit: Duration,
-    ) -> Result<response::Parts, Lost> {
-        let Some(mut write) = self.write.take() else { return Err(Lost::Unsent(Box::new(request))) };
-        self.sent_at = Some(Instant::now());
+    ) -> Result<response::Parts, Loss> {
+        let Some(mut write) = self.write.take() else {
+            return Err(Loss { lost: Lost::Unsent, request: Some(Box::new(request)) });
+        };
+        self.sent_at = Some(clock::now());
         self.persists = false;
         self.piece = PIECE_BYTES.1;
         self.until_growth = 0;
@@ -131,7 +134,7 @@ impl Connection {
                     Err(Stopped::Instance) => refused = true,
                 }
             }
-            if let Poll::Ready(outcome) = self.poll_answer(cx, client, &mut answer) {
+            if let Poll::Ready(outcome) = self.poll_answer(cx, client, &mut answer, &mut outflow) {
                 return Poll::Ready(outcome);
             }
             poll_deadline(&mut self.alarm, cx, client, outflow.last_write(), limit).map(Err)
@@ -140,8 +143,9 @@ impl Connection {
         let head = match outcome {
             Ok(head) => head,
             Err(lost) => {
-                let unsent = outflow.take_back().filter(|_| matches!(lost, Lost::Unanswered));
-                return Err(unsent.map_or(lost, |request| Lost::Unsent(Box::new(request))));
+                let is_unsent = lost == Lost::Unanswered && !outflow.has_begun();
+                let lost = if is_unsent { Lost::Unsent } else { lost };
+                return Err(Loss { lost, request: outflow.take_back().map(Box::new) });
             }
         };
         self.body = head.body;
@@ -163,7 +167,13 @@ impl Connection {
     }
 
     /// Reads to the head of the final response; interim ones are passed on.
-    fn poll_answer(&mut self, cx: &mut Context<'_>, client: &Client, answer: &mut Answer) -> Poll<Result<Head, Lost>> {
+    fn poll_answer(
+        &mut self,
+        cx: &mut Context<'_>,
+        client: &Client,
+        answer: &mut Answer,
+        outflow: &mut Outflow,
+    ) -> Poll<Result<Head, Lost>> {
         loop {
             // What comes with the head is the first piece.
             let size = self.read_size.min(PIECE_BYTES.1);
@@ -174,7 +184,7 @@ impl Connection {
             };
             answer.received |= bytes > 0;
             loop {
-                match parse(&mut self.buffer, &mut answer.watch, answer.to_head) {
+                match parse(&mut self.buffer, &mut answer.watch, answer.to_head, || outflow.take_map()) {
                     Ok(Start::Final(head)) => return Poll::Ready(Ok(head)),
                     Ok(Start::Interim(status, headers)) => {
                         answer.interim += 1;

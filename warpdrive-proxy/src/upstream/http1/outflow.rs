@@ -14,6 +14,8 @@ use super::super::rest::Stopped;
 use super::super::socket::WriteHalf;
 use super::encode;
 use crate::body::Upload;
+use crate::clock;
+use crate::limits::KEPT_MAP_FIELDS;
 
 /// How the body is delimited (RFC 9112 section 6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,8 +30,10 @@ const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 
 /// What of a request was not written yet.
 pub(in super::super) struct Outflow {
-    /// Until the kernel has taken a byte: the request can still go elsewhere.
+    /// Until the response begins: the request may have to go elsewhere.
     head: Option<request::Parts>,
+    /// The kernel has taken a byte.
+    begun: bool,
     body: Upload,
     framing: Framing,
     /// The names that `Trailer` announces; others are not sent.
@@ -57,6 +61,7 @@ impl Outflow {
         Outflow {
             announced: if framing == Framing::Chunked { announced(&head.headers) } else { Vec::new() },
             head: Some(head),
+            begun: false,
             body,
             framing,
             text: space,
@@ -64,7 +69,7 @@ impl Outflow {
             data: Bytes::new(),
             end: &[],
             ended,
-            last_write: Instant::now(),
+            last_write: clock::now(),
         }
     }
 
@@ -78,13 +83,31 @@ impl Outflow {
         self.ended && self.is_empty()
     }
 
+    /// The map of the request's fields, empty, for the response's; the request cannot be taken back after that.
+    /// hyper reads the next request's fields into it again, so that a connection neither makes a map nor lets
+    /// one grow from its second request on.
+    pub(in super::super) fn take_map(&mut self) -> HeaderMap {
+        let map = self.head.take().map(|head| head.headers).filter(|map| map.capacity() <= KEPT_MAP_FIELDS);
+        let mut map = map.unwrap_or_default();
+        map.clear();
+        map
+    }
+
+    /// Whether the kernel has taken a byte.
+    pub(in super::super) fn has_begun(&self) -> bool {
+        self.begun
+    }
+
     /// The space that it was given.
     pub(in super::super) fn take_space(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.text)
     }
 
-    /// The request again, if the kernel has taken nothing of it.
+    /// The request again, unless a part of its body is gone or its response has begun.
     pub(in super::super) fn take_back(&mut self) -> Option<Request<Upload>> {
+        if self.begun && !self.body.is_empty() {
+            return None;
+        }
         let head = self.head.take()?;
         let mut body = std::mem::replace(&mut self.body, Upload::Empty);
         if !self.data.is_empty() {
@@ -115,9 +138,14 @@ impl Outflow {
                 }
             }
             while !self.is_empty() {
-                let pieces =
-                    [self.text.get(self.written..).unwrap_or_default(), &self.data, self.end].map(IoSlice::new);
-                match ready!(socket.poll_write(cx, &pieces)) {
+                let text = self.text.get(self.written..).unwrap_or_default();
+                let sent = if self.data.is_empty() && self.end.is_empty() {
+                    // Most requests are a head alone, and the kernel has less to do for one piece.
+                    socket.poll_write(cx, text)
+                } else {
+                    socket.poll_write_vectored(cx, &[text, &self.data, self.end].map(IoSlice::new))
+                };
+                match ready!(sent) {
                     Ok(0) | Err(_) => return Poll::Ready(Err(Stopped::Instance)),
                     Ok(bytes) => self.wrote(bytes),
                 }
@@ -129,8 +157,8 @@ impl Outflow {
     }
 
     fn wrote(&mut self, mut bytes: usize) {
-        self.head = None;
-        self.last_write = Instant::now();
+        self.begun = true;
+        self.last_write = clock::now();
         let text = bytes.min(self.text.len() - self.written);
         self.written += text;
         bytes -= text;
@@ -212,4 +240,50 @@ fn framing(headers: &HeaderMap) -> Framing {
 fn announced(headers: &HeaderMap) -> Vec<String> {
     let lists = headers.get_all(TRAILER).iter().filter_map(|list| list.to_str().ok());
     lists.flat_map(|list| list.split(',')).map(|name| name.trim().to_owned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use http::HeaderValue;
+
+    use super::super::super::socket::Socket;
+    use super::*;
+
+    fn request(fields: usize) -> Request<Upload> {
+        let mut request = Request::new(Upload::Empty);
+        for place in 0..fields {
+            let name = http::HeaderName::from_bytes(format!("x-{place}").as_bytes()).unwrap();
+            request.headers_mut().insert(name, HeaderValue::from_static("y"));
+        }
+        request
+    }
+
+    async fn sent(fields: usize) -> Outflow {
+        let (near, far) = tokio::net::UnixStream::pair().unwrap();
+        let (_, mut write) = Socket::Unix(near).into_split();
+        let mut outflow = Outflow::new(request(fields), Vec::new());
+        assert!(!outflow.has_begun());
+        assert_eq!(poll_fn(|cx| outflow.poll(cx, &mut write)).await, Ok(()));
+        assert!(outflow.has_begun() && outflow.is_done());
+        drop(far);
+        outflow
+    }
+
+    #[tokio::test]
+    async fn a_request_without_a_body_comes_back_until_its_response_begins() {
+        let mut outflow = sent(3).await;
+        assert_eq!(outflow.take_back().unwrap().headers(), request(3).headers());
+        let mut outflow = sent(3).await;
+        let map = outflow.take_map();
+        assert!(map.is_empty() && map.capacity() >= 3);
+        assert!(outflow.take_back().is_none());
+    }
+
+    #[tokio::test]
+    async fn a_large_map_is_not_kept() {
+        assert!(sent(KEPT_MAP_FIELDS).await.take_map().capacity() >= KEPT_MAP_FIELDS);
+        assert_eq!(sent(KEPT_MAP_FIELDS + 1).await.take_map().capacity(), 0);
+    }
 }

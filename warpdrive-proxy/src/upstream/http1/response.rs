@@ -67,13 +67,19 @@ impl Watch {
     }
 }
 
-/// Takes a head from the front of `buffer`. `to_head` says that the request was a HEAD.
+/// Takes a head from the front of `buffer`; its fields go into `map`, which is asked for where the head is whole. `to_head` says that the
+/// request was a HEAD.
 ///
 /// # Errors
 ///
 /// It is malformed, or longer than [`RESPONSE_HEAD_BYTES`] ([`INTERIM_HEAD_BYTES`] for an interim
 /// response), or its body cannot be delimited.
-pub(in super::super) fn parse(buffer: &mut BytesMut, watch: &mut Watch, to_head: bool) -> Result<Start, Malformed> {
+pub(in super::super) fn parse(
+    buffer: &mut BytesMut,
+    watch: &mut Watch,
+    to_head: bool,
+    map: impl FnOnce() -> HeaderMap,
+) -> Result<Start, Malformed> {
     if !watch.is_worth_parsing(buffer) {
         return more(buffer);
     }
@@ -102,7 +108,8 @@ pub(in super::super) fn parse(buffer: &mut BytesMut, watch: &mut Watch, to_head:
     }
     let bytes = buffer.split_to(length).freeze();
     *watch = Watch::default();
-    let mut headers = HeaderMap::with_capacity(count);
+    let mut headers = map();
+    headers.reserve(count);
     let mut framing = Framing::default();
     for place in places.iter().take(count) {
         let (name, value) = place.field(&bytes).ok_or(Malformed)?;
@@ -226,7 +233,7 @@ mod tests {
     use super::*;
 
     fn start(text: &str) -> Result<Start, Malformed> {
-        parse(&mut BytesMut::from(text), &mut Watch::default(), false)
+        parse(&mut BytesMut::from(text), &mut Watch::default(), false, HeaderMap::new)
     }
 
     fn final_head(text: &str) -> Head {
@@ -299,7 +306,7 @@ mod tests {
             for piece in text.as_bytes().chunks(size) {
                 buffer.extend_from_slice(piece);
                 while found.len() < 2 {
-                    match parse(&mut buffer, &mut watch, false).unwrap() {
+                    match parse(&mut buffer, &mut watch, false, HeaderMap::new).unwrap() {
                         Start::More => break,
                         Start::Interim(status, headers) => {
                             assert_eq!(headers["link"], "</a>");
