@@ -58,7 +58,7 @@ pub(crate) const PIECE_BYTES: (usize, usize, usize) = (16 * 1024, 32 * 1024, 128
 
 /// What the pieces of all clients of a worker may come to while a piece may be larger than the first, in
 /// bytes.
-pub(crate) const PIECE_SHARE_BYTES: usize = 16 * 1024 * 1024;
+pub(crate) const PIECE_SHARE_BYTES: usize = 64 * 1024 * 1024;
 
 /// The block that heads and small pieces are read into, in bytes. A client that takes nothing of a small
 /// answer holds one of them.

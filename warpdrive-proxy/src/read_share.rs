@@ -64,8 +64,10 @@ mod tests {
         assert_eq!(first.limit(), most as u64);
         let others: Vec<Reader> = (1..READ_SHARE_BYTES / least * 2).map(|_| Reader::new(&share)).collect();
         assert_eq!(first.limit(), least as u64);
+        let more: Vec<Reader> =
+            (others.len()..PIECE_SHARE_BYTES / PIECE_BYTES.1).map(|_| Reader::new(&share)).collect();
         assert_eq!(share.largest_piece(), PIECE_BYTES.1);
-        drop(others);
+        drop((others, more));
         assert_eq!(first.limit(), most as u64);
         assert_eq!(share.largest_piece(), PIECE_BYTES.2);
     }
