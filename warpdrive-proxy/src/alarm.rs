@@ -15,31 +15,35 @@ use crate::clock;
 #[derive(Default)]
 pub(crate) struct Alarm {
     sleep: Option<Pin<Box<Sleep>>>,
-    /// Whom it will wake.
-    wakes: Option<Waker>,
+    /// Whom it will wake, and when: here, since the timer itself is mostly far from the processor.
+    armed: Option<(Waker, Instant)>,
 }
 
 impl Alarm {
     pub(crate) const fn new() -> Self {
-        Alarm { sleep: None, wakes: None }
+        Alarm { sleep: None, armed: None }
     }
 
     /// Ready once `deadline` has passed; until then the task is woken at that time or before.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>, deadline: Instant) -> Poll<()> {
-        let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
-        let set = sleep.deadline();
-        if set > deadline {
-            sleep.as_mut().reset(deadline);
-        } else if self.wakes.as_ref().is_some_and(|wakes| wakes.will_wake(cx.waker())) && clock::now() < set {
+        if let Some((wakes, at)) = &self.armed
+            && *at <= deadline
+            && wakes.will_wake(cx.waker())
+            && clock::now() < *at
+        {
             // It has not fired and knows this task already, as nearly always.
             return Poll::Pending;
         }
+        let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+        if sleep.deadline() > deadline {
+            sleep.as_mut().reset(deadline);
+        }
         loop {
             if sleep.as_mut().poll(cx).is_pending() {
-                self.wakes = Some(cx.waker().clone());
+                self.armed = Some((cx.waker().clone(), sleep.deadline()));
                 return Poll::Pending;
             }
-            self.wakes = None;
+            self.armed = None;
             if sleep.deadline() >= deadline || clock::now() >= deadline {
                 return Poll::Ready(());
             }

@@ -357,5 +357,5 @@ fn run_worker(parts: WorkerParts, ready: SyncSender<io::Result<()>>, gate: &Rece
 }
 
 fn new_runtime() -> io::Result<LocalRuntime> {
-    Builder::new_current_thread().enable_io().enable_time().build_local(LocalOptions::default())
+    Builder::new_current_thread().enable_io().enable_time().event_interval(256).build_local(LocalOptions::default())
 }

@@ -13,6 +13,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::SyncSender;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use bytes::Bytes;
 use http::HeaderValue;
 use rand::RngExt;
 use rand::rngs::SmallRng;
@@ -31,6 +32,12 @@ use crate::roster::Roster;
 use crate::snapshot::Live;
 use crate::upstream::ReadSpace;
 use crate::view::Views;
+
+/// Request ids made at once.
+const REQUEST_IDS: usize = 64;
+
+/// The length of one.
+const REQUEST_ID_BYTES: usize = 32;
 
 /// How far a stop has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -85,6 +92,8 @@ pub(crate) struct Worker {
     stage: Cell<Stage>,
     random: RefCell<SmallRng>,
     request_start: RefCell<(u128, HeaderValue)>,
+    /// Made and not used yet.
+    request_ids: RefCell<Bytes>,
 }
 
 /// One limit for each kind of warning that a client or an instance can cause.
@@ -170,6 +179,7 @@ impl Worker {
             stage: Cell::new(Stage::Running),
             random: RefCell::new(rand::make_rng()),
             request_start: RefCell::new((0, HeaderValue::from_static("t=0"))),
+            request_ids: RefCell::default(),
         }
     }
 
@@ -216,14 +226,15 @@ impl Worker {
         self.random.borrow_mut().random()
     }
 
-    /// A request id of 128 random bits in hexadecimal.
+    /// A request id of 128 random bits in hexadecimal. Many are made at once, in memory that they share.
     pub(crate) fn new_request_id(&self) -> HeaderValue {
-        let number: u128 = self.random.borrow_mut().random();
-        let mut digits = [0; 32];
-        for (pair, byte) in digits.as_chunks_mut().0.iter_mut().zip(number.to_ne_bytes()) {
-            *pair = [hexadecimal(byte >> 4), hexadecimal(byte & 15)];
+        let mut ids = self.request_ids.borrow_mut();
+        if ids.is_empty() {
+            let mut random = self.random.borrow_mut();
+            let digits = (0..REQUEST_IDS).flat_map(|_| random.random::<u128>().to_ne_bytes());
+            *ids = digits.flat_map(|byte| [hexadecimal(byte >> 4), hexadecimal(byte & 15)]).collect();
         }
-        HeaderValue::from_bytes(&digits).unwrap_or(HeaderValue::from_static("-"))
+        HeaderValue::from_maybe_shared(ids.split_to(REQUEST_ID_BYTES)).unwrap_or(HeaderValue::from_static("-"))
     }
 
     /// `t=` and the milliseconds since 1970, made once a millisecond.

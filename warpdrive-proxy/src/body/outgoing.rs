@@ -62,8 +62,6 @@ pub(crate) struct Download {
     pub(crate) link: Option<Link>,
     /// Ends with the body, see [`Lease`].
     pub(crate) lease: Option<Lease>,
-    /// How long the connection may be kept, from the instance's `Keep-Alive`.
-    pub(crate) lifetime: Option<Duration>,
     /// How long the instance may be silent.
     pub(crate) read_timeout: Duration,
     pub(crate) silent_since: Option<Instant>,
@@ -127,7 +125,7 @@ impl Download {
             let took = self.underway.took();
             lease.pool().count(|counters| counters.total.record(took));
             self.count_upload(&lease);
-            lease.pool().check_in(link, self.lifetime);
+            lease.pool().check_in(link);
         }
     }
 

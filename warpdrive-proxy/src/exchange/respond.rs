@@ -1,11 +1,10 @@
 //! From an instance's response to the one that the client gets.
 
 use std::rc::Rc;
-use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_LENGTH, HeaderName, SET_COOKIE, UPGRADE};
-use http::{HeaderMap, HeaderValue, Response, StatusCode, Version, response};
+use http::header::{CONNECTION, CONTENT_LENGTH, SET_COOKIE, UPGRADE};
+use http::{HeaderValue, Response, StatusCode, Version, response};
 use hyper::upgrade::OnUpgrade;
 use warpdrive_core::forwarding::{Scheme, finish_response};
 
@@ -15,8 +14,6 @@ use super::{Exchange, close_after};
 use crate::body::{Download, Outgoing};
 use crate::tunnel::{Side, Tunnel};
 use crate::upstream::{Lease, Link};
-
-const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 
 /// A request that an instance has answered.
 pub(super) struct Answered {
@@ -33,7 +30,6 @@ impl Exchange {
         let mut head = sent.head;
         client.with_record(|record| record.status = head.status.as_u16());
         sent.lease.responded(head.status.as_u16(), sent.waited);
-        let lifetime = keep_alive_time(&head.headers);
         if let Some(route) = self.view.snapshot.router.model().routes().get(decision.route) {
             finish_response(route, &decision.public, &mut head.headers);
         }
@@ -55,7 +51,6 @@ impl Exchange {
         let download = Download {
             link: Some(sent.link),
             lease: Some(sent.lease),
-            lifetime,
             read_timeout: decision.limits.read_timeout,
             silent_since: None,
             cut: None,
@@ -93,36 +88,5 @@ impl Exchange {
         self.underway.complete();
         let body = Outgoing::Page { text: Bytes::new(), underway: self.underway };
         Response::from_parts(head, body)
-    }
-}
-
-/// `timeout=` of an instance's `Keep-Alive` field.
-fn keep_alive_time(headers: &HeaderMap) -> Option<Duration> {
-    let field = headers.get(KEEP_ALIVE)?.to_str().ok()?;
-    field.split(',').find_map(|part| {
-        let (name, value) = part.trim().split_once('=')?;
-        if !name.trim().eq_ignore_ascii_case("timeout") {
-            return None;
-        }
-        let seconds = value.trim().trim_matches('"').parse::<u32>().ok()?;
-        Some(Duration::from_secs(u64::from(seconds)))
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_promise_of_keep_alive_is_read() {
-        let time = |text: &'static str| {
-            let mut headers = HeaderMap::new();
-            headers.insert(KEEP_ALIVE, HeaderValue::from_static(text));
-            keep_alive_time(&headers).map(|time| time.as_secs())
-        };
-        assert_eq!(time("timeout=5"), Some(5));
-        assert_eq!(time("max=100, Timeout = 2"), Some(2));
-        assert_eq!(time("max=100"), None);
-        assert_eq!(time("timeout=soon"), None);
     }
 }

@@ -3,7 +3,6 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::time::Instant;
 use warpdrive_core::model::Protocol;
@@ -144,9 +143,8 @@ impl Pool {
         found
     }
 
-    /// Takes a connection back whose response was received to its end. `lifetime` is what the
-    /// upstream's `Keep-Alive` promised, if it promised anything.
-    pub(crate) fn check_in(&self, link: Link, lifetime: Option<Duration>) {
+    /// Takes a connection back whose response was received to its end.
+    pub(crate) fn check_in(&self, link: Link) {
         // A connection of HTTP/2 was never taken away.
         let Link::Http1(mut connection) = link else { return };
         connection.finish();
@@ -156,7 +154,7 @@ impl Pool {
         }
         connection.rest();
         // A quarter less than promised, so that a request is never on its way when it ends.
-        let lifetime = lifetime.map_or(IDLE_UPSTREAM, |time| (time * 3 / 4).min(IDLE_UPSTREAM));
+        let lifetime = connection.lifetime().map_or(IDLE_UPSTREAM, |time| (time * 3 / 4).min(IDLE_UPSTREAM));
         idle.push(Idle { connection, expires: clock::now() + lifetime });
         self.count_idle(idle.len());
     }

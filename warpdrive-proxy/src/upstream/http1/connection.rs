@@ -45,6 +45,8 @@ pub(crate) struct Connection {
     returned: Rc<Cell<Option<WriteHalf>>>,
     /// Another request may follow.
     persists: bool,
+    /// How long it may be idle, if the instance has said so.
+    lifetime: Option<Duration>,
     alarm: Alarm,
     reused: bool,
     sent_at: Option<Instant>,
@@ -68,6 +70,7 @@ impl Connection {
             rest: None,
             returned: Rc::default(),
             persists: true,
+            lifetime: None,
             alarm: Alarm::new(),
             reused: false,
             sent_at: None,
@@ -93,6 +96,11 @@ impl Connection {
     pub(in super::super) fn rest(&mut self) {
         self.reused = true;
         self.buffer = BytesMut::new();
+    }
+
+    /// How long the instance keeps it open while it is idle, if it has said so with its last response.
+    pub(in super::super) fn lifetime(&self) -> Option<Duration> {
+        self.lifetime
     }
 
     /// The timer that goes with this connection.
@@ -149,6 +157,7 @@ impl Connection {
             }
         };
         self.body = head.body;
+        self.lifetime = head.lifetime;
         if outflow.is_done() {
             self.persists = head.persists;
         } else if !refused && !client.wire.interim.holds_body() {

@@ -1,6 +1,7 @@
 //! The head of a request as an instance gets it, and the head of its response.
 
 use std::mem::MaybeUninit;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
@@ -10,6 +11,8 @@ use memchr::memchr_iter;
 
 use super::{Decoder, Malformed};
 use crate::limits::{FREE_HEADER_FIELDS, INTERIM_HEAD_BYTES, RESPONSE_HEAD_BYTES};
+
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 
 /// Appends a request head (RFC 9112 sections 3 and 5). What stands in the fields was checked when
 /// they were made: no name or value can hold a line end.
@@ -36,6 +39,8 @@ pub(in super::super) struct Head {
     pub(in super::super) body: Decoder,
     /// Another request may follow on the connection (RFC 9112 section 9.3).
     pub(in super::super) persists: bool,
+    /// How long it may be idle, from `Keep-Alive`.
+    pub(in super::super) lifetime: Option<Duration>,
 }
 
 /// What a buffer begins with.
@@ -113,8 +118,10 @@ pub(in super::super) fn parse(
     let mut framing = Framing::default();
     for place in places.iter().take(count) {
         let (name, value) = place.field(&bytes).ok_or(Malformed)?;
-        framing.note(&name, &value);
-        headers.append(name, value);
+        // What speaks of this connection alone ends here, and need not be found again to be removed.
+        if framing.note(&name, &value) == Scope::Message {
+            headers.append(name, value);
+        }
     }
     if status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS {
         return Ok(Start::Interim(status, headers));
@@ -129,7 +136,7 @@ pub(in super::super) fn parse(
     if let Some(reason) = reason.and_then(|reason| ReasonPhrase::try_from(reason).ok()) {
         response.extensions_mut().insert(reason);
     }
-    Ok(Start::Final(Head { parts: response.into_parts().0, body, persists }))
+    Ok(Start::Final(Head { parts: response.into_parts().0, body, persists, lifetime: framing.lifetime }))
 }
 
 fn longest(is_interim: bool) -> usize {
@@ -175,6 +182,15 @@ struct Framing {
     coding: Option<bool>,
     closes: bool,
     keeps: bool,
+    lifetime: Option<Duration>,
+}
+
+/// What a field is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Scope {
+    /// The connection to the instance, and nothing that anyone else would ask for.
+    Connection,
+    Message,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -186,7 +202,7 @@ enum Length {
 }
 
 impl Framing {
-    fn note(&mut self, name: &HeaderName, value: &HeaderValue) {
+    fn note(&mut self, name: &HeaderName, value: &HeaderValue) -> Scope {
         if *name == CONTENT_LENGTH {
             self.length = match self.length {
                 Length::None => length(value.as_bytes()).map_or(Length::Malformed, Length::Bytes),
@@ -196,11 +212,23 @@ impl Framing {
             let last = value.as_bytes().rsplit(|&byte| byte == b',').next().unwrap_or_default();
             self.coding = Some(last.trim_ascii().eq_ignore_ascii_case(b"chunked"));
         } else if *name == CONNECTION {
+            let mut scope = Scope::Connection;
             for option in value.as_bytes().split(|&byte| byte == b',').map(<[u8]>::trim_ascii) {
-                self.closes |= option.eq_ignore_ascii_case(b"close");
-                self.keeps |= option.eq_ignore_ascii_case(b"keep-alive");
+                if option.eq_ignore_ascii_case(b"close") {
+                    self.closes = true;
+                } else if option.eq_ignore_ascii_case(b"keep-alive") {
+                    self.keeps = true;
+                } else {
+                    // It asks for another protocol, or names a field that has to go.
+                    scope = Scope::Message;
+                }
             }
+            return scope;
+        } else if *name == KEEP_ALIVE {
+            self.lifetime = idle_time(value);
+            return Scope::Connection;
         }
+        Scope::Message
     }
 
     /// How the body ends (RFC 9112 section 6.3).
@@ -221,6 +249,18 @@ impl Framing {
     }
 }
 
+/// `timeout=` of a `Keep-Alive` field.
+fn idle_time(field: &HeaderValue) -> Option<Duration> {
+    field.to_str().ok()?.split(',').find_map(|part| {
+        let (name, value) = part.trim().split_once('=')?;
+        if !name.trim().eq_ignore_ascii_case("timeout") {
+            return None;
+        }
+        let seconds = value.trim().trim_matches('"').parse::<u32>().ok()?;
+        Some(Duration::from_secs(u64::from(seconds)))
+    })
+}
+
 fn length(digits: &[u8]) -> Option<u64> {
     let is_number = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
     std::str::from_utf8(digits).ok().filter(|_| is_number)?.parse().ok()
@@ -231,6 +271,30 @@ mod tests {
     use http::Request;
 
     use super::*;
+
+    #[test]
+    fn the_promise_of_keep_alive_is_read() {
+        let time = |text: &'static str| idle_time(&HeaderValue::from_static(text)).map(|time| time.as_secs());
+        assert_eq!(time("timeout=5"), Some(5));
+        assert_eq!(time("max=100, Timeout = 2"), Some(2));
+        assert_eq!(time("max=100"), None);
+        assert_eq!(time("timeout=soon"), None);
+    }
+
+    #[test]
+    fn what_is_about_the_connection_alone_ends_here() {
+        let head = |text: &str| match start(&format!("HTTP/1.1 200 OK\r\n{text}Content-Length: 0\r\n\r\n")) {
+            Ok(Start::Final(head)) => head,
+            other => panic!("{other:?}"),
+        };
+        let plain = head("Connection: Keep-Alive , close\r\nKeep-Alive: timeout=9\r\nX-A: b\r\n");
+        assert_eq!(plain.parts.headers.keys().collect::<Vec<_>>(), ["x-a", "content-length"]);
+        assert_eq!((plain.persists, plain.lifetime), (false, Some(Duration::from_secs(9))));
+        // Core has to see what it names.
+        let naming = head("Connection: keep-alive, X-A\r\nX-A: b\r\n");
+        assert_eq!(naming.parts.headers.keys().collect::<Vec<_>>(), ["connection", "x-a", "content-length"]);
+        assert!(naming.persists);
+    }
 
     fn start(text: &str) -> Result<Start, Malformed> {
         parse(&mut BytesMut::from(text), &mut Watch::default(), false, HeaderMap::new)
