@@ -10,7 +10,7 @@ fn a_look_up_allocates_nothing() {
     for (name, suite) in suites() {
         let router = Router::from_toml(&suite.config).unwrap();
         let mut scratch = Scratch::new();
-        for case in suite.cases.iter().filter(|case| case.status.is_none()) {
+        for case in suite.cases.iter().filter(|case| case.status.is_none() && !case.health_check) {
             let fields = case.fields();
             let pairs: Vec<(&[u8], &[u8])> = fields.iter().map(|(name, value)| (*name, value.as_slice())).collect();
             for asked in case.requests() {

@@ -1,6 +1,7 @@
 //! `testdata/routing`, asked of the compiled router and of the plain scan.
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
+use warpdrive_core::forwarding::{RequestHead, is_health_check};
 use warpdrive_core::{Fields, RequestView, Router, Scratch, oracle};
 
 use crate::fixtures::{Asked, Case, suites};
@@ -29,8 +30,20 @@ fn decide(router: &Router, scratch: &mut Scratch, case: &Case, asked: Asked<'_>,
     for (name, value) in &pairs {
         map.append(HeaderName::from_bytes(name).unwrap(), HeaderValue::from_bytes(value).unwrap());
     }
+    let Asked { method, target, host } = asked;
+    // What no method or field can hold is no request for the health path either.
+    if let (Ok(method), Ok(host)) = (Method::from_bytes(method.as_bytes()), host.map(HeaderValue::from_str).transpose())
+    {
+        let version = if host.is_some() { Version::HTTP_11 } else { Version::HTTP_10 };
+        let mut headers = map.clone();
+        headers.extend(host.map(|host| (http::header::HOST, host)));
+        let head = RequestHead { method: &method, version, target };
+        assert_eq!(is_health_check(router, head, &headers, scratch), case.health_check, "{what}: health check");
+    }
+    if case.health_check {
+        return;
+    }
     for fields in [Fields::Pairs(&pairs), Fields::Map(&map)] {
-        let Asked { method, target, host } = asked;
         let view = RequestView { method, target, host: host.map(str::as_bytes), fields };
         let scanned = oracle::first_match(router.model(), &view);
         let found = router.route(&view, scratch);

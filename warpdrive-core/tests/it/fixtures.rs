@@ -32,6 +32,8 @@ pub(crate) struct Case {
     pub(crate) route: Option<u32>,
     #[serde(default)]
     pub(crate) no_route: bool,
+    #[serde(default)]
+    pub(crate) health_check: bool,
     pub(crate) status: Option<u16>,
     pub(crate) reason: Option<String>,
     pub(crate) allow: Option<String>,
