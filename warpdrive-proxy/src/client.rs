@@ -1,6 +1,6 @@
 //! One client connection: who it is, and the exchange that is under way on it.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, Ref, RefCell};
 use std::error::Error;
 use std::future::poll_fn;
 use std::net::{IpAddr, SocketAddr};
@@ -37,7 +37,7 @@ pub(crate) struct Client {
     pub(crate) upload: UploadMeter,
     peer: SocketAddr,
     /// What core knows of the connection, and the generation of the settings it was made with.
-    identity: RefCell<(u64, Rc<ClientConnection>)>,
+    identity: RefCell<(u64, ClientConnection)>,
     /// The peer could be a balancer that nobody told this proxy to trust.
     private_stranger: Cell<bool>,
     /// The log line of the exchange under way, or of one whose response is being flushed.
@@ -56,7 +56,7 @@ impl Client {
             wire: Arc::default(),
             upload: UploadMeter::default(),
             peer,
-            identity: RefCell::new((view.generation, Rc::new(ClientConnection::new(address, Scheme::Http, server)))),
+            identity: RefCell::new((view.generation, ClientConnection::new(address, Scheme::Http, server))),
             private_stranger: Cell::new(is_private_stranger(address, view)),
             record: RefCell::new(None),
             counted: Cell::new((0, 0)),
@@ -66,15 +66,14 @@ impl Client {
     }
 
     /// What core knows of this connection under the settings of `view`.
-    pub(crate) fn identity(&self, view: &View) -> Rc<ClientConnection> {
-        let mut identity = self.identity.borrow_mut();
-        if identity.0 != view.generation {
+    pub(crate) fn identity(&self, view: &View) -> Ref<'_, ClientConnection> {
+        if self.identity.borrow().0 != view.generation {
             let address = self.peer.ip().to_canonical();
             let server = view.snapshot.server();
-            *identity = (view.generation, Rc::new(ClientConnection::new(address, Scheme::Http, server)));
+            self.identity.replace((view.generation, ClientConnection::new(address, Scheme::Http, server)));
             self.private_stranger.set(is_private_stranger(address, view));
         }
-        Rc::clone(&identity.1)
+        Ref::map(self.identity.borrow(), |(_, identity)| identity)
     }
 
     pub(crate) fn address(&self) -> IpAddr {

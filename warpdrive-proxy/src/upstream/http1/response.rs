@@ -119,7 +119,8 @@ pub(in super::super) fn parse(
     for place in places.iter().take(count) {
         let (name, value) = place.field(&bytes).ok_or(Malformed)?;
         // What speaks of this connection alone ends here, and need not be found again to be removed.
-        if framing.note(&name, &value) == Scope::Message {
+        if framing.note(&name, value) == Scope::Message {
+            let value = HeaderValue::from_maybe_shared(bytes.slice_ref(value)).map_err(|_| Malformed)?;
             headers.append(name, value);
         }
     }
@@ -167,10 +168,10 @@ impl Place {
         Place { name: range(field.name.as_bytes()), value }
     }
 
-    fn field(self, head: &Bytes) -> Option<(HeaderName, HeaderValue)> {
+    fn field(self, head: &[u8]) -> Option<(HeaderName, &[u8])> {
         let name = head.get(self.name.0 as usize..self.name.1 as usize)?;
-        let value = head.slice(self.value.0 as usize..self.value.1 as usize);
-        Some((HeaderName::from_bytes(name).ok()?, HeaderValue::from_maybe_shared(value).ok()?))
+        let value = head.get(self.value.0 as usize..self.value.1 as usize)?;
+        Some((HeaderName::from_bytes(name).ok()?, value))
     }
 }
 
@@ -202,18 +203,18 @@ enum Length {
 }
 
 impl Framing {
-    fn note(&mut self, name: &HeaderName, value: &HeaderValue) -> Scope {
+    fn note(&mut self, name: &HeaderName, value: &[u8]) -> Scope {
         if *name == CONTENT_LENGTH {
             self.length = match self.length {
-                Length::None => length(value.as_bytes()).map_or(Length::Malformed, Length::Bytes),
+                Length::None => length(value).map_or(Length::Malformed, Length::Bytes),
                 Length::Bytes(_) | Length::Malformed => Length::Malformed,
             };
         } else if *name == TRANSFER_ENCODING {
-            let last = value.as_bytes().rsplit(|&byte| byte == b',').next().unwrap_or_default();
+            let last = value.rsplit(|&byte| byte == b',').next().unwrap_or_default();
             self.coding = Some(last.trim_ascii().eq_ignore_ascii_case(b"chunked"));
         } else if *name == CONNECTION {
             let mut scope = Scope::Connection;
-            for option in value.as_bytes().split(|&byte| byte == b',').map(<[u8]>::trim_ascii) {
+            for option in value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii) {
                 if option.eq_ignore_ascii_case(b"close") {
                     self.closes = true;
                 } else if option.eq_ignore_ascii_case(b"keep-alive") {
@@ -250,8 +251,8 @@ impl Framing {
 }
 
 /// `timeout=` of a `Keep-Alive` field.
-fn idle_time(field: &HeaderValue) -> Option<Duration> {
-    field.to_str().ok()?.split(',').find_map(|part| {
+fn idle_time(field: &[u8]) -> Option<Duration> {
+    std::str::from_utf8(field).ok()?.split(',').find_map(|part| {
         let (name, value) = part.trim().split_once('=')?;
         if !name.trim().eq_ignore_ascii_case("timeout") {
             return None;
@@ -274,7 +275,7 @@ mod tests {
 
     #[test]
     fn the_promise_of_keep_alive_is_read() {
-        let time = |text: &'static str| idle_time(&HeaderValue::from_static(text)).map(|time| time.as_secs());
+        let time = |text: &'static str| idle_time(text.as_bytes()).map(|time| time.as_secs());
         assert_eq!(time("timeout=5"), Some(5));
         assert_eq!(time("max=100, Timeout = 2"), Some(2));
         assert_eq!(time("max=100"), None);
