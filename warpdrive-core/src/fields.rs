@@ -105,8 +105,11 @@ pub(crate) fn remove_forbidden(headers: &mut HeaderMap, trusted: bool, server: &
                 false
             }
             Fate::Remove => true,
-            Fate::Claim => !trusted,
-            Fate::Keep => text.contains('_') && (!server.underscore_headers || is_managed(&text.replace('_', "-"))),
+            Fate::Claim if !trusted => true,
+            // A trusted peer passes on what its own clients spell with underscores.
+            Fate::Claim | Fate::Keep => {
+                text.contains('_') && (!server.underscore_headers || is_managed(&text.replace('_', "-")))
+            }
         };
         if remove {
             doomed.push(name.clone());

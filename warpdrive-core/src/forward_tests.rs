@@ -352,6 +352,17 @@ fn mapped_peers_and_options() {
 }
 
 #[test]
+fn a_trusted_peer_may_not_spell_a_claim_with_an_underscore() {
+    for server in ["", "underscore_headers = true\n"] {
+        let text = format!("[server]\ntrusted_proxies = [\"10.0.0.0/8\"]\n{server}[upstreams.app]\nport = 1\n");
+        let fields = [("host", "h"), ("x-forwarded-proto", "https"), ("x-forwarded-client_cert", "1")];
+        let sent = send_with(&router(&text), Method::GET, Version::HTTP_11, "/", FRIEND, &fields);
+        assert_eq!(sent.one("x-forwarded-proto").as_deref(), Some("https"));
+        assert_eq!(sent.one("x-forwarded-client_cert"), None, "{server}");
+    }
+}
+
+#[test]
 fn the_one_field_that_is_named() {
     let named = router(
         "[server]\ntrusted_proxies = [\"10.0.0.0/8\"]\nclient_ip_header = \"CF-Connecting-IP\"\n[upstreams.app]\nport = 1\n",
