@@ -5,17 +5,16 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use http::header::EXPECT;
-use http::{Method, Request, StatusCode, Version, response};
+use http::{StatusCode, Version, response};
 use warpdrive_core::balance::Pin;
 
 use super::decide::Decision;
 use super::search::Search;
 use super::{Exchange, Stopped, close_after};
-use crate::body::Upload;
 use crate::clock;
 use crate::counters::Failed;
 use crate::page::Failure;
-use crate::upstream::{ConnectError, Lease, Link, Loss, Lost};
+use crate::upstream::{ConnectError, Forwarded, Lease, Link, Loss, Lost};
 
 /// A response head, with the connection that its body will come from.
 pub(super) struct Sent {
@@ -35,7 +34,7 @@ impl Exchange {
     /// What decides is evidence. Where no connection could be made, or one was closed before it
     /// took a byte, any request goes on to the next. Where a used connection died without an
     /// answer, a request that may be repeated goes out once more. After that never.
-    pub(super) async fn dispatch(&self, decision: &Decision, mut request: Request<Upload>) -> Result<Sent, Stopped> {
+    pub(super) async fn dispatch(&self, decision: &Decision, mut request: Box<Forwarded>) -> Result<Sent, Stopped> {
         let client = self.client();
         let Some(upstream) = self.view.upstreams.get(decision.upstream) else {
             return Err(no_instance().into());
@@ -44,7 +43,7 @@ impl Exchange {
         upstream.retries.borrow_mut().count_request(second);
         let mut search = self.search(upstream, decision, request.headers());
         if !upstream.keepalive && !decision.upgrade {
-            close_after(request.headers_mut());
+            close_after(&mut request.head.headers);
         }
         while let Some(lease) = self.lease(&mut search).await? {
             let pool = lease.pool();
@@ -61,7 +60,7 @@ impl Exchange {
                 }
             };
             // hyper would send the body at once, whatever the client waits for.
-            let holds_body = !request.body().is_empty() && request.headers().contains_key(EXPECT);
+            let holds_body = !request.body.is_empty() && request.headers().contains_key(EXPECT);
             // RFC 9110 section 15.2: a client of HTTP/1.0 gets no interim response.
             client.wire.interim.expect(holds_body, self.version != Version::HTTP_10);
             let limit = decision.limits.read_timeout;
@@ -80,7 +79,7 @@ impl Exchange {
                     if matches!(lost, Lost::Unsent | Lost::Unanswered) && !link.is_reused() {
                         pool.report(pool.instance().health.request_closed());
                     }
-                    request = self.recover(lost, &mut search, &link, whole.map(|whole| *whole), decision)?;
+                    request = self.recover(lost, &mut search, &link, whole, decision)?;
                     lease.pool().count(|counters| counters.retries.add(1));
                 }
             }
@@ -149,9 +148,9 @@ impl Exchange {
     fn resend(
         &self,
         search: &mut Search<'_>,
-        request: Option<Request<Upload>>,
+        request: Option<Box<Forwarded>>,
         failure: Failure,
-    ) -> Result<Request<Upload>, Failure> {
+    ) -> Result<Box<Forwarded>, Failure> {
         let Some(request) = request.filter(|_| !search.resent) else { return Err(failure) };
         if !search.upstream.retries.borrow_mut().try_retry(self.client().worker.second()) {
             return Err(failure);
@@ -170,9 +169,9 @@ impl Exchange {
         lost: Lost,
         search: &mut Search<'_>,
         link: &Link,
-        request: Option<Request<Upload>>,
+        request: Option<Box<Forwarded>>,
         decision: &Decision,
-    ) -> Result<Request<Upload>, Failure> {
+    ) -> Result<Box<Forwarded>, Failure> {
         match lost {
             Lost::Unsent => {
                 // A new connection that is closed before it takes a request is as good as none.
@@ -186,12 +185,12 @@ impl Exchange {
             Lost::Refused => self.resend(search, request, closed()),
             // With one instance alone only an old connection is a reason to believe in another try.
             Lost::Unanswered if link.is_reused() || search.has_another() => {
-                self.resend(search, request.filter(may_repeat), closed())
+                self.resend(search, request.filter(|it| it.may_repeat()), closed())
             }
             Lost::Unanswered => Err(closed()),
             Lost::FirstByteTimeout => {
                 let may_retry = decision.limits.retry_timeouts && search.has_another();
-                self.resend(search, request.filter(|it| may_retry && is_plain_read(it)), first_byte_timeout())
+                self.resend(search, request.filter(|it| may_retry && it.is_plain_read()), first_byte_timeout())
             }
             Lost::Broken => Err(closed()),
             Lost::Nonsense => Err(Failure::new(
@@ -217,17 +216,6 @@ fn count_loss(lease: &Lease, lost: Lost, link: &Link) {
         Lost::FirstByteTimeout => lease.failed(Failed::FirstByteTimeout),
         Lost::StoppedReading => lease.failed(Failed::StoppedReading),
     }
-}
-
-/// Asks for something and brings nothing: a slow instance does no harm twice.
-fn is_plain_read(request: &Request<Upload>) -> bool {
-    request.body().is_empty() && matches!(*request.method(), Method::GET | Method::HEAD)
-}
-
-/// Idempotent by definition, and with nothing that a first attempt could have used up.
-fn may_repeat(request: &Request<Upload>) -> bool {
-    request.body().is_empty()
-        && matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE)
 }
 
 fn first_byte_timeout() -> Failure {

@@ -28,6 +28,7 @@ use crate::client::Client;
 use crate::clock;
 use crate::counters::Failed;
 use crate::page::{self, Failure};
+use crate::upstream::Forwarded;
 use crate::view::View;
 use crate::wire::BodyLength;
 pub(crate) use underway::Underway;
@@ -100,7 +101,8 @@ pub(crate) fn begin(
     client.wire.begin_exchange(body, view.snapshot.server().timeouts.client_body);
     client.upload.reset(has_body);
     let exchange = Exchange::new(client, view, &request);
-    exchange.serve(request)
+    let (head, incoming) = request.into_parts();
+    exchange.serve(Forwarded::new(head), incoming)
 }
 
 /// What is needed to answer, also when the request itself is on its way to an instance.
@@ -162,8 +164,8 @@ impl Exchange {
         self.underway.client()
     }
 
-    async fn serve(self, request: Request<Incoming>) -> Result<Response<Outgoing>, ClientGone> {
-        match self.run(request).await {
+    async fn serve(self, request: Box<Forwarded>, incoming: Incoming) -> Result<Response<Outgoing>, ClientGone> {
+        match self.run(request, incoming).await {
             Ok(sent) => Ok(self.respond(sent)),
             Err(Stopped::Failed(failure)) => Ok(self.answer(failure)),
             Err(Stopped::ClientGone) => Err(ClientGone),
@@ -172,26 +174,26 @@ impl Exchange {
     }
 
     /// The pipeline: everything between a request and the head of its response.
-    async fn run(&self, request: Request<Incoming>) -> Result<respond::Answered, Stopped> {
-        let (mut head, incoming) = request.into_parts();
+    async fn run(&self, mut request: Box<Forwarded>, incoming: Incoming) -> Result<respond::Answered, Stopped> {
+        let head = &mut request.head;
         let on_upgrade = head.extensions.remove::<OnUpgrade>();
-        checks::request(&head)?;
+        checks::request(head)?;
         self.warn_of_balancer(&head.headers);
-        if self.is_health_check(&head) {
+        if self.is_health_check(head) {
             return Err(Stopped::HealthCheck);
         }
-        let decision = self.decide(&mut head)?;
+        let decision = self.decide(head)?;
         self.client().wire.set_body_timeout(decision.limits.client_body_timeout);
         let max_body_bytes = decision.limits.max_body_bytes;
         let has_body = !incoming.is_end_stream();
-        checks::frame_body(&mut head, has_body, max_body_bytes)?;
-        let mut upload = Upload::new(incoming, self.client(), max_body_bytes);
+        checks::frame_body(head, has_body, max_body_bytes)?;
+        request.body = Upload::new(incoming, self.client(), max_body_bytes);
         // An instance should not see the head of a request whose body is malformed from the start.
         // Asking for a body that is expected would be an answer to the client.
-        if has_body && !head.headers.contains_key(EXPECT) {
-            poll_fn(|cx| Poll::Ready(upload.begin(cx))).await?;
+        if has_body && !request.headers().contains_key(EXPECT) {
+            poll_fn(|cx| Poll::Ready(request.body.begin(cx))).await?;
         }
-        let sent = self.dispatch(&decision, Request::from_parts(head, upload)).await?;
+        let sent = self.dispatch(&decision, request).await?;
         let interim = &self.client().wire.interim;
         if interim.is_pending() {
             poll_fn(|cx| interim.poll_drained(cx)).await;

@@ -5,19 +5,20 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, response};
+use http::response;
 use http_body::{Frame, SizeHint};
 use tokio::time::Instant;
 use warpdrive_core::model::Protocol;
 
 use super::connect::{ConnectError, connect};
+use super::forwarded::Forwarded;
 use super::opened::Opened;
 use super::pool::Pool;
 use super::read_space::ReadSpace;
 use super::socket::Socket;
 use super::{h2c, http1};
 use crate::alarm::Alarm;
-use crate::body::{Upload, UploadStage};
+use crate::body::UploadStage;
 use crate::client::Client;
 use crate::clock;
 
@@ -25,7 +26,7 @@ use crate::clock;
 pub(crate) enum Link {
     /// Boxed as long as it lives, since each exchange hands it on half a dozen times.
     Http1(Box<http1::Connection>),
-    H2c(h2c::Stream),
+    H2c(Box<h2c::Stream>),
 }
 
 /// Why there is no response.
@@ -51,8 +52,8 @@ pub(crate) enum Lost {
 pub(crate) struct Loss {
     pub(crate) lost: Lost,
     /// The request as it was, where nothing of a body is missing. Its head is kept until the response begins,
-    /// which costs nothing: nearly no request is sent twice. Boxed, since a loss is rare.
-    pub(crate) request: Option<Box<Request<Upload>>>,
+    /// which costs nothing: nearly no request is sent twice.
+    pub(crate) request: Option<Box<Forwarded>>,
 }
 
 impl From<Lost> for Loss {
@@ -101,7 +102,7 @@ impl Link {
             Protocol::H2c => {
                 let connection = h2c::Connection::open(socket, pool.opened()).await?;
                 pool.share(&connection);
-                Ok(Link::H2c(h2c::Stream::new(connection)))
+                Ok(Link::H2c(Box::new(h2c::Stream::new(connection))))
             }
         }
     }
@@ -141,7 +142,7 @@ impl Link {
     /// See [`Loss`].
     pub(crate) async fn send(
         &mut self,
-        request: Request<Upload>,
+        request: Box<Forwarded>,
         client: &Client,
         limit: Duration,
     ) -> Result<response::Parts, Loss> {

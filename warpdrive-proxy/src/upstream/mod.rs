@@ -1,6 +1,7 @@
 //! Instances: their counters, their connections, and who uses them.
 
 mod connect;
+mod forwarded;
 mod h2c;
 mod health;
 mod http1;
@@ -19,6 +20,7 @@ mod socket;
 mod told;
 
 pub(crate) use connect::{ConnectError, Endpoint};
+pub(crate) use forwarded::Forwarded;
 pub use health::{HealthReport, HealthState};
 pub(crate) use lease::Lease;
 pub(crate) use link::{BodyCut, Link, Loss, Lost};

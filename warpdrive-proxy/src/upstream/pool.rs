@@ -124,7 +124,7 @@ impl Pool {
             Protocol::H2c => {
                 let shared = self.shared.borrow();
                 let connection = shared.iter().find(|connection| connection.has_room())?;
-                Some(Link::H2c(h2c::Stream::new(Rc::clone(connection))))
+                Some(Link::H2c(Box::new(h2c::Stream::new(Rc::clone(connection)))))
             }
         }
     }

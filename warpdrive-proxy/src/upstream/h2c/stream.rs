@@ -14,13 +14,13 @@ use http::{Request, Response, StatusCode, request, response};
 use http_body::{Frame, SizeHint};
 use tokio::time::Instant;
 
+use super::super::forwarded::Forwarded;
 use super::super::link::{BodyCut, Loss, Lost, poll_deadline};
 use super::super::rest::{Rest, Stopped};
 use super::super::socket::Socket;
 use super::connection::builder;
 use super::{Connection, Outflow, encode};
 use crate::alarm::Alarm;
-use crate::body::Upload;
 use crate::client::Client;
 use crate::clock;
 use crate::limits::INTERIM_RESPONSES;
@@ -65,16 +65,16 @@ impl Stream {
     /// See [`super::super::Link::send`].
     pub(in super::super) async fn send(
         &mut self,
-        request: Request<Upload>,
+        request: Box<Forwarded>,
         client: &Client,
         limit: Duration,
     ) -> Result<response::Parts, Loss> {
-        let (head, body) = request.into_parts();
+        let Forwarded { head, body } = *request;
         self.sent_at = Some(clock::now());
         // Core has checked `Host`; one that is no authority can reach no instance of this kind.
         let Some(encoded) = encode(&head) else { return Err(Lost::Broken.into()) };
         let Ok((mut response, stream)) = self.connection.sender().send_request(encoded, body.is_empty()) else {
-            return Err(Loss { lost: Lost::Unsent, request: Some(Box::new(Request::from_parts(head, body))) });
+            return Err(Loss { lost: Lost::Unsent, request: Some(Box::new(Forwarded { head, body })) });
         };
         let mut outflow = Outflow::new(stream, body);
         let mut interim = Interim::default();
@@ -107,7 +107,7 @@ impl Stream {
                     Failed::Stream(error) => lost(&error),
                 };
                 let body = outflow.take_back();
-                return Err(Loss { lost, request: body.map(|body| Box::new(Request::from_parts(head, body))) });
+                return Err(Loss { lost, request: body.map(|body| Box::new(Forwarded { head, body })) });
             }
         };
         if !outflow.is_done() && !refused && !client.wire.interim.holds_body() {

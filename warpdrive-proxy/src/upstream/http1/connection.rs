@@ -8,10 +8,11 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::{Method, Request, response};
+use http::{Method, response};
 use http_body::{Frame, SizeHint};
 use tokio::time::Instant;
 
+use super::super::forwarded::Forwarded;
 use super::super::link::{BodyCut, Loss, Lost, poll_deadline};
 use super::super::opened::Opened;
 use super::super::read_space::ReadSpace;
@@ -19,7 +20,6 @@ use super::super::rest::{Rest, Stopped};
 use super::super::socket::{ReadHalf, Socket, WriteHalf};
 use super::{Decoded, Decoder, Head, Malformed, Outflow, Start, Watch, parse};
 use crate::alarm::Alarm;
-use crate::body::Upload;
 use crate::client::Client;
 use crate::clock;
 use crate::limits::{INTERIM_RESPONSES, PIECE_BYTES, UPSTREAM_READ_BYTES};
@@ -116,18 +116,18 @@ impl Connection {
     /// See [`super::super::Link::send`].
     pub(in super::super) async fn send(
         &mut self,
-        request: Request<Upload>,
+        request: Box<Forwarded>,
         client: &Client,
         limit: Duration,
     ) -> Result<response::Parts, Loss> {
         let Some(mut write) = self.write.take() else {
-            return Err(Loss { lost: Lost::Unsent, request: Some(Box::new(request)) });
+            return Err(Loss { lost: Lost::Unsent, request: Some(request) });
         };
         self.sent_at = Some(clock::now());
         self.persists = false;
         self.piece = PIECE_BYTES.1;
         self.until_growth = 0;
-        let mut answer = Answer { to_head: request.method() == Method::HEAD, ..Answer::default() };
+        let mut answer = Answer { to_head: request.head.method == Method::HEAD, ..Answer::default() };
         let mut outflow = Outflow::new(request, client.worker.head_space.take());
         let (mut sends, mut refused) = (true, false);
         let outcome = poll_fn(|cx| {
@@ -153,7 +153,7 @@ impl Connection {
             Err(lost) => {
                 let is_unsent = lost == Lost::Unanswered && !outflow.has_begun();
                 let lost = if is_unsent { Lost::Unsent } else { lost };
-                return Err(Loss { lost, request: outflow.take_back().map(Box::new) });
+                return Err(Loss { lost, request: outflow.take_back() });
             }
         };
         self.body = head.body;

@@ -5,15 +5,15 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
+use http::HeaderMap;
 use http::header::{CONTENT_LENGTH, TRAILER, TRANSFER_ENCODING};
-use http::{HeaderMap, Request, request};
 use http_body::{Body, Frame};
 use tokio::time::Instant;
 
+use super::super::forwarded::Forwarded;
 use super::super::rest::Stopped;
 use super::super::socket::WriteHalf;
 use super::encode;
-use crate::body::Upload;
 use crate::clock;
 use crate::limits::KEPT_MAP_FIELDS;
 
@@ -30,11 +30,12 @@ const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 
 /// What of a request was not written yet.
 pub(in super::super) struct Outflow {
-    /// Until the response begins: the request may have to go elsewhere.
-    head: Option<request::Parts>,
+    /// The head may have to go elsewhere until the response begins.
+    request: Option<Box<Forwarded>>,
     /// The kernel has taken a byte.
     begun: bool,
-    body: Upload,
+    /// The response has begun.
+    answered: bool,
     framing: Framing,
     /// The names that `Trailer` announces; others are not sent.
     announced: Vec<String>,
@@ -52,17 +53,16 @@ pub(in super::super) struct Outflow {
 
 impl Outflow {
     /// Begins to send a request, in `space` that is used again and again.
-    pub(in super::super) fn new(request: Request<Upload>, mut space: Vec<u8>) -> Self {
-        let (head, body) = request.into_parts();
+    pub(in super::super) fn new(request: Box<Forwarded>, mut space: Vec<u8>) -> Self {
         space.clear();
-        encode(&head, &mut space);
-        let framing = framing(&head.headers);
-        let ended = body.is_empty() && framing != Framing::Chunked;
+        encode(&request.head, &mut space);
+        let framing = framing(request.headers());
+        let ended = request.body.is_empty() && framing != Framing::Chunked;
         Outflow {
-            announced: if framing == Framing::Chunked { announced(&head.headers) } else { Vec::new() },
-            head: Some(head),
+            announced: if framing == Framing::Chunked { announced(request.headers()) } else { Vec::new() },
+            request: Some(request),
             begun: false,
-            body,
+            answered: false,
             framing,
             text: space,
             written: 0,
@@ -87,8 +87,9 @@ impl Outflow {
     /// hyper reads the next request's fields into it again, so that a connection neither makes a map nor lets
     /// one grow from its second request on.
     pub(in super::super) fn take_map(&mut self) -> HeaderMap {
-        let map = self.head.take().map(|head| head.headers).filter(|map| map.capacity() <= KEPT_MAP_FIELDS);
-        let mut map = map.unwrap_or_default();
+        self.answered = true;
+        let map = self.request.as_mut().map(|request| std::mem::take(&mut request.head.headers));
+        let mut map = map.filter(|map| map.capacity() <= KEPT_MAP_FIELDS).unwrap_or_default();
         map.clear();
         map
     }
@@ -104,16 +105,15 @@ impl Outflow {
     }
 
     /// The request again, unless a part of its body is gone or its response has begun.
-    pub(in super::super) fn take_back(&mut self) -> Option<Request<Upload>> {
-        if self.begun && !self.body.is_empty() {
+    pub(in super::super) fn take_back(&mut self) -> Option<Box<Forwarded>> {
+        let mut request = self.request.take().filter(|_| !self.answered)?;
+        if self.begun && !request.body.is_empty() {
             return None;
         }
-        let head = self.head.take()?;
-        let mut body = std::mem::replace(&mut self.body, Upload::Empty);
         if !self.data.is_empty() {
-            body.put_back(std::mem::take(&mut self.data));
+            request.body.put_back(std::mem::take(&mut self.data));
         }
-        Some(Request::from_parts(head, body))
+        Some(request)
     }
 
     fn is_empty(&self) -> bool {
@@ -129,7 +129,8 @@ impl Outflow {
         loop {
             // A small body goes out in one write with the head.
             if !self.ended && self.data.is_empty() && self.end.is_empty() {
-                match Pin::new(&mut self.body).poll_frame(cx) {
+                let Some(request) = &mut self.request else { return Poll::Ready(Err(Stopped::Client)) };
+                match Pin::new(&mut request.body).poll_frame(cx) {
                     Poll::Ready(Some(Ok(frame))) => self.stage(frame),
                     Poll::Ready(Some(Err(_))) => return Poll::Ready(Err(Stopped::Client)),
                     Poll::Ready(None) => self.stage_end(None)?,
@@ -251,11 +252,11 @@ mod tests {
     use super::super::super::socket::Socket;
     use super::*;
 
-    fn request(fields: usize) -> Request<Upload> {
-        let mut request = Request::new(Upload::Empty);
+    fn request(fields: usize) -> Box<Forwarded> {
+        let mut request = Forwarded::new(http::Request::new(()).into_parts().0);
         for place in 0..fields {
             let name = http::HeaderName::from_bytes(format!("x-{place}").as_bytes()).unwrap();
-            request.headers_mut().insert(name, HeaderValue::from_static("y"));
+            request.head.headers.insert(name, HeaderValue::from_static("y"));
         }
         request
     }
