@@ -72,8 +72,8 @@ impl Watch {
     }
 }
 
-/// Takes a head from the front of `buffer`; its fields go into `map`, which is asked for where the head is whole. `to_head` says that the
-/// request was a HEAD.
+/// Takes a head from the front of `buffer`. Its fields go into the empty `map`, which is asked for when the
+/// head is whole. `to_head` says that the request was a HEAD.
 ///
 /// # Errors
 ///
