@@ -31,7 +31,7 @@ const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 /// What of a request was not written yet.
 pub(in super::super) struct Outflow {
     /// The head may have to go elsewhere until the response begins.
-    request: Option<Box<Forwarded>>,
+    request: Box<Forwarded>,
     /// The kernel has taken a byte.
     begun: bool,
     /// The response has begun.
@@ -60,7 +60,7 @@ impl Outflow {
         let ended = request.body.is_empty() && framing != Framing::Chunked;
         Outflow {
             announced: if framing == Framing::Chunked { announced(request.headers()) } else { Vec::new() },
-            request: Some(request),
+            request,
             begun: false,
             answered: false,
             framing,
@@ -88,8 +88,10 @@ impl Outflow {
     /// one grow from its second request on.
     pub(in super::super) fn take_map(&mut self) -> HeaderMap {
         self.answered = true;
-        let map = self.request.as_mut().map(|request| std::mem::take(&mut request.head.headers));
-        let mut map = map.filter(|map| map.capacity() <= KEPT_MAP_FIELDS).unwrap_or_default();
+        let mut map = std::mem::take(&mut self.request.head.headers);
+        if map.capacity() > KEPT_MAP_FIELDS {
+            return HeaderMap::new();
+        }
         map.clear();
         map
     }
@@ -105,15 +107,14 @@ impl Outflow {
     }
 
     /// The request again, unless a part of its body is gone or its response has begun.
-    pub(in super::super) fn take_back(&mut self) -> Option<Box<Forwarded>> {
-        let mut request = self.request.take().filter(|_| !self.answered)?;
-        if self.begun && !request.body.is_empty() {
+    pub(in super::super) fn take_back(mut self) -> Option<Box<Forwarded>> {
+        if self.answered || (self.begun && !self.request.body.is_empty()) {
             return None;
         }
         if !self.data.is_empty() {
-            request.body.put_back(std::mem::take(&mut self.data));
+            self.request.body.put_back(self.data);
         }
-        Some(request)
+        Some(self.request)
     }
 
     fn is_empty(&self) -> bool {
@@ -129,8 +130,7 @@ impl Outflow {
         loop {
             // A small body goes out in one write with the head.
             if !self.ended && self.data.is_empty() && self.end.is_empty() {
-                let Some(request) = &mut self.request else { return Poll::Ready(Err(Stopped::Client)) };
-                match Pin::new(&mut request.body).poll_frame(cx) {
+                match Pin::new(&mut self.request.body).poll_frame(cx) {
                     Poll::Ready(Some(Ok(frame))) => self.stage(frame),
                     Poll::Ready(Some(Err(_))) => return Poll::Ready(Err(Stopped::Client)),
                     Poll::Ready(None) => self.stage_end(None)?,
@@ -274,8 +274,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_request_without_a_body_comes_back_until_its_response_begins() {
-        let mut outflow = sent(3).await;
-        assert_eq!(outflow.take_back().unwrap().headers(), request(3).headers());
+        assert_eq!(sent(3).await.take_back().unwrap().headers(), request(3).headers());
         let mut outflow = sent(3).await;
         let map = outflow.take_map();
         assert!(map.is_empty() && map.capacity() >= 3);
