@@ -25,7 +25,7 @@ use crate::counters::Traffic;
 use crate::descriptors::{connections, raise_limit};
 use crate::drain::{Control, Drained, Event};
 use crate::health::HealthThread;
-use crate::limits::CONTROL_QUEUE;
+use crate::limits::{CONTROL_QUEUE, EVENT_INTERVAL};
 use crate::listen::{self, Bound};
 use crate::snapshot::Snapshot;
 use crate::start::{ReplaceError, StartError};
@@ -357,5 +357,9 @@ fn run_worker(parts: WorkerParts, ready: SyncSender<io::Result<()>>, gate: &Rece
 }
 
 fn new_runtime() -> io::Result<LocalRuntime> {
-    Builder::new_current_thread().enable_io().enable_time().event_interval(256).build_local(LocalOptions::default())
+    Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .event_interval(EVENT_INTERVAL)
+        .build_local(LocalOptions::default())
 }

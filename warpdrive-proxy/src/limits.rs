@@ -101,6 +101,13 @@ pub(crate) const LINGER: Duration = Duration::from_secs(2);
 /// How long a stopping proxy waits for the first request of a connection that it has just accepted.
 pub(crate) const FIRST_REQUEST_GRACE: Duration = Duration::from_secs(1);
 
+/// The longest answer, head and body, that is copied to be written as one piece, in bytes.
+pub(crate) const JOINED_BYTES: usize = 1024;
+
+/// Tasks that a worker runs at most between two looks at its sockets and timers. A look costs a system call;
+/// so many tasks take some two milliseconds.
+pub(crate) const EVENT_INTERVAL: u32 = 256;
+
 /// Fields that a map has room for which a client connection keeps from request to request. A larger head
 /// has a map of its own.
 pub(crate) const KEPT_MAP_FIELDS: usize = 48;

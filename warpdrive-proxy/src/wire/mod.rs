@@ -25,7 +25,7 @@ use tokio::time::Instant;
 
 use crate::alarm::Alarm;
 use crate::clock;
-use crate::limits;
+use crate::limits::{self, JOINED_BYTES};
 use crate::read_share::{ReadShare, Reader};
 pub(crate) use framing::BodyLength;
 use inflow::Inflow;
@@ -43,9 +43,6 @@ pub(crate) struct WireTimes {
     /// Without progress of a write.
     pub(crate) write: Duration,
 }
-
-/// The longest answer that is written as one piece, in bytes.
-const JOINED_BYTES: usize = 1024;
 
 /// What the client is expected to send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -303,12 +300,14 @@ impl Wire {
 /// A small answer, with its head and its body in one piece: to copy it costs less than the kernel takes for
 /// the second piece.
 fn join<'s>(pieces: &[io::IoSlice<'_>], space: &'s mut [u8; JOINED_BYTES]) -> Option<&'s [u8]> {
-    let mut length = 0;
+    let joined = space.get_mut(..pieces.iter().map(|piece| piece.len()).sum())?;
+    let mut rest = &mut *joined;
     for piece in pieces {
-        space.get_mut(length..length + piece.len())?.copy_from_slice(piece);
-        length += piece.len();
+        let (place, after) = rest.split_at_mut_checked(piece.len())?;
+        place.copy_from_slice(piece);
+        rest = after;
     }
-    space.get(..length)
+    Some(joined)
 }
 
 impl AsyncRead for Wire {
