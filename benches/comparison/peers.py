@@ -9,7 +9,7 @@ from .traffic import HOSTS, PREFIXES
 
 IDLE = 512
 # nginx gathers as much, for as long, as WarpDrive does before it writes.
-NGINX_LOG = {"nginx": "buffer=16k flush=100ms", "nginx-unbuffered": ""}
+NGINX_LOG = {"nginx": "buffer=64k flush=100ms", "nginx-unbuffered": ""}
 NGINX_FORMAT = """
 log_format full '$time_iso8601 $remote_addr $request_method "$request_uri" $server_protocol $status $body_bytes_sent '
 '$content_length $request_length $bytes_sent $request_time $upstream_connect_time $upstream_header_time $proxy_host '

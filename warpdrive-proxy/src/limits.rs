@@ -158,7 +158,6 @@ pub(crate) const CHECK_HEAD_BYTES: usize = 64 * 1024;
 pub(crate) const TRIAL_TIME: Duration = Duration::from_secs(2);
 
 /// The longest access-log line in bytes: follows from the two below.
-#[cfg(test)]
 pub(crate) const LOG_LINE_BYTES: usize = 8 * 1024;
 
 /// The longest target in an access-log line in bytes, as written there.
@@ -167,14 +166,15 @@ pub(crate) const LOG_TARGET_BYTES: usize = 4 * 1024;
 /// The longest other value in an access-log line in bytes, as written there.
 pub(crate) const LOG_VALUE_BYTES: usize = 512;
 
-/// A worker hands its log lines on when it has gathered this much.
-pub(crate) const LOG_UNIT_BYTES: usize = 16 * 1024;
+/// A worker hands its log lines on when it has gathered this much. To hand on and to wake the log thread
+/// takes some five system calls.
+pub(crate) const LOG_UNIT_BYTES: usize = 64 * 1024;
 
 /// A worker hands its log lines on after this time at the latest.
 pub(crate) const LOG_DELAY: Duration = Duration::from_millis(100);
 
 /// Units of log lines that may wait for the log thread; beyond it lines are lost and counted.
-pub(crate) const LOG_UNITS: usize = 256;
+pub(crate) const LOG_UNITS: usize = 64;
 
 /// How long the end of the proxy waits for a reader of the log that takes nothing.
 pub(crate) const LOG_FAREWELL: Duration = Duration::from_secs(2);

@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 
 use super::Record;
 use crate::limited::Limited;
-use crate::limits::{LOG_DELAY, LOG_FAREWELL, LOG_UNIT_BYTES, LOG_UNITS};
+use crate::limits::{LOG_DELAY, LOG_FAREWELL, LOG_LINE_BYTES, LOG_UNIT_BYTES, LOG_UNITS};
 
 /// Where access-log lines go.
 #[derive(Debug, Default)]
@@ -135,6 +135,7 @@ impl LogBuffer {
         }
         let mut text = self.text.borrow_mut();
         if text.is_empty() {
+            text.reserve(LOG_UNIT_BYTES + LOG_LINE_BYTES);
             self.began.notify_one();
         }
         record.write(&mut text);
