@@ -9,7 +9,7 @@ use http::{StatusCode, Version, response};
 use warpdrive_core::balance::Pin;
 
 use super::decide::Decision;
-use super::search::Search;
+use super::search::{Look, Search};
 use super::{Exchange, Stopped, close_after};
 use crate::clock;
 use crate::counters::Failed;
@@ -45,18 +45,32 @@ impl Exchange {
         if !upstream.keepalive && !decision.upgrade {
             close_after(&mut request.head.headers);
         }
-        while let Some(lease) = self.lease(&mut search).await? {
+        loop {
+            // What is seldom needed is boxed here and below: else every exchange has a place for it.
+            let lease = match search.look_in_turn() {
+                Look::Room(lease) => lease,
+                Look::Full(wants) => match Box::pin(search.wait(wants)).await? {
+                    Some(lease) => lease,
+                    None => break,
+                },
+                Look::Nothing => break,
+            };
             let pool = lease.pool();
             client.with_record(|record| {
                 record.attempts += 1;
                 record.instance = Some(Rc::clone(pool.label()));
                 record.connected_in = None;
             });
-            let mut link = match self.link(decision, &lease, search.fresh).await {
-                Ok(link) => link,
-                Err(failure) => {
-                    search.give_up(failure);
-                    continue;
+            let idle = if search.fresh { None } else { pool.check_out() };
+            let mut link = if let Some(link) = idle {
+                link
+            } else {
+                match Box::pin(self.open(decision, &lease)).await {
+                    Ok(link) => link,
+                    Err(failure) => {
+                        search.give_up(failure);
+                        continue;
+                    }
                 }
             };
             // hyper would send the body at once, whatever the client waits for.
@@ -87,15 +101,12 @@ impl Exchange {
         if search.last_failure.is_none() {
             upstream.state.refused.no_instance.fetch_add(1, Relaxed);
         }
-        Err(search.last_failure.unwrap_or_else(no_instance).into())
+        Err(search.last_failure.map_or_else(no_instance, |failure| *failure).into())
     }
 
-    /// An idle connection to the instance, or a new one.
-    async fn link(&self, decision: &Decision, lease: &Lease, fresh: bool) -> Result<Link, Failure> {
+    /// A new connection to the instance.
+    async fn open(&self, decision: &Decision, lease: &Lease) -> Result<Link, Failure> {
         let pool = lease.pool();
-        if !fresh && let Some(link) = pool.check_out() {
-            return Ok(link);
-        }
         let begun = clock::now();
         let worker = &self.client().worker;
         let opened = Link::open(pool, decision.limits.connect_timeout, &worker.read_space).await;

@@ -35,13 +35,14 @@ pub(super) struct Search<'a> {
     pub(super) fresh: bool,
     /// The request was sent a second time.
     pub(super) resent: bool,
-    pub(super) last_failure: Option<Failure>,
+    /// Boxed, since nearly no search has one.
+    pub(super) last_failure: Option<Box<Failure>>,
     /// When the wait for room ends, counted from its begin.
     queue_deadline: Option<Instant>,
 }
 
 /// What a look for room has found.
-enum Look {
+pub(super) enum Look {
     /// An instance, and room at it.
     Room(Lease),
     /// Instances that could be tried, and none with room.
@@ -62,13 +63,50 @@ impl<'a> Search<'a> {
 
     pub(super) fn give_up(&mut self, failure: Failure) {
         self.given_up.push(self.current);
-        self.last_failure = Some(failure);
+        self.last_failure = Some(Box::new(failure));
     }
 
     /// What the client's cookie has to say from now on, where it does not say so already.
     pub(super) fn new_pin(&self) -> Option<Pin> {
         let pin = self.upstream.balancer.borrow().pin(self.current);
         pin.filter(|pin| self.asked.pin != Some(*pin))
+    }
+
+    /// Looks for room, but takes none where others wait for it already.
+    pub(super) fn look_in_turn(&mut self) -> Look {
+        if self.upstream.state.queue.is_waited_for() {
+            return self.wants().map_or(Look::Nothing, Look::Full);
+        }
+        self.look()
+    }
+
+    /// Waits in the queue for room at an instance; `None` where none is left to try.
+    ///
+    /// # Errors
+    ///
+    /// The queue is full, or the time in it passed.
+    pub(super) async fn wait(&mut self, wants: Wants) -> Result<Option<Lease>, Failure> {
+        let upstream = self.upstream;
+        let Some(place) = upstream.state.queue.join(upstream.queue.size, wants) else {
+            upstream.state.refused.queue_full.fetch_add(1, Relaxed);
+            return Err(queue_full());
+        };
+        let deadline = *self.queue_deadline.get_or_insert_with(|| clock::now() + upstream.queue.timeout);
+        let mut alarm = Alarm::new();
+        poll_fn(|cx| {
+            if place.is_first(cx) {
+                upstream.settle();
+                match self.look() {
+                    Look::Room(lease) => return Poll::Ready(Ok(Some(lease))),
+                    Look::Full(_) => {}
+                    Look::Nothing => return Poll::Ready(Ok(None)),
+                }
+            }
+            ready!(alarm.poll(cx, deadline));
+            upstream.state.refused.queue_timeout.fetch_add(1, Relaxed);
+            Poll::Ready(Err(queue_timeout()))
+        })
+        .await
     }
 
     /// The instance that the strategy chooses among those that were not given up and have room:
@@ -157,42 +195,6 @@ impl Exchange {
             last_failure: None,
             queue_deadline: None,
         }
-    }
-
-    /// A lease on the instance to try; `None` where none is left. Waits in the queue where all that
-    /// are left are full, or where others wait already.
-    pub(super) async fn lease(&self, search: &mut Search<'_>) -> Result<Option<Lease>, Failure> {
-        let upstream = search.upstream;
-        let wants = if upstream.state.queue.is_waited_for() {
-            search.wants()
-        } else {
-            match search.look() {
-                Look::Room(lease) => return Ok(Some(lease)),
-                Look::Full(wants) => Some(wants),
-                Look::Nothing => None,
-            }
-        };
-        let Some(wants) = wants else { return Ok(None) };
-        let Some(place) = upstream.state.queue.join(upstream.queue.size, wants) else {
-            upstream.state.refused.queue_full.fetch_add(1, Relaxed);
-            return Err(queue_full());
-        };
-        let deadline = *search.queue_deadline.get_or_insert_with(|| clock::now() + upstream.queue.timeout);
-        let mut alarm = Alarm::new();
-        poll_fn(|cx| {
-            if place.is_first(cx) {
-                upstream.settle();
-                match search.look() {
-                    Look::Room(lease) => return Poll::Ready(Ok(Some(lease))),
-                    Look::Full(_) => {}
-                    Look::Nothing => return Poll::Ready(Ok(None)),
-                }
-            }
-            ready!(alarm.poll(cx, deadline));
-            upstream.state.refused.queue_timeout.fetch_add(1, Relaxed);
-            Poll::Ready(Err(queue_timeout()))
-        })
-        .await
     }
 }
 
