@@ -6,14 +6,14 @@ import subprocess
 import sys
 import time
 
-from . import peers, sameness, traffic
+from . import peers, sameness, tables, traffic
 from .processes import cpu_seconds, free_port, peak_kib, present_kib, wait_for
 from .recorder import Recorder
 
 TRIES = 3
 # Where the answers under way are this many bytes in all, a run lasts longer: filling the buffers must not be most of it.
 MUCH, LONGER = 500_000_000, 2.5
-# A log line that is written at once weighs most beside a small answer; it is measured there alone.
+# How a log is written, and how code is laid out, weighs most beside a small answer; it is measured there alone.
 SMALL = 1_024
 
 
@@ -31,12 +31,12 @@ class Proxy:
     def label(self):
         return f"{self.name} {self.transport}"
 
-    def start(self, started, setting, target, program):
+    def start(self, started, setting, target, programs):
         os.makedirs(self.folder)
         config = f"{self.folder}/{peers.FILES[self.name]}"
         with open(config, "w") as file:
             file.write(peers.WRITERS[self.name](self.name, setting, self.folder, self.port, target))
-        command = peers.command(self.name, config, program)
+        command = peers.command(self.name, config, programs.get(self.name))
         env = dict(os.environ, GOMAXPROCS="1", HOME=self.folder, XDG_DATA_HOME=self.folder, XDG_CONFIG_HOME=self.folder)
         with open(f"{self.folder}/access.log", "ab") as log, open(f"{self.folder}/stderr", "wb") as errors:
             stdout = log if setting == "as-run" and self.name in peers.LOG_ON_STDOUT else subprocess.DEVNULL
@@ -64,10 +64,12 @@ def measure(started, folder, options, setting, size, connections):
     with open(f"{folder}/up/www/body", "w") as body:
         body.write("x" * size)
     upstream, path = free_port(), f"{folder}/up/app.sock"
-    names = [name for name in options.peers if name != "nginx-unbuffered" or setting == "as-run" and size <= SMALL]
+    names = [name for name in options.peers if name not in tables.VARIANTS or size <= SMALL]
+    if setting == "bare" and "nginx-unbuffered" in names:
+        names.remove("nginx-unbuffered")
     proxies = [Proxy(name, transport, f"{folder}/{name}-{transport}") for transport in options.transports for name in names]
     for proxy in proxies:
-        proxy.start(started, setting, path if proxy.transport == "unix" else upstream, options.program)
+        proxy.start(started, setting, path if proxy.transport == "unix" else upstream, options.programs)
     ports = {proxy.label: proxy.port for proxy in proxies}
 
     recorder = Recorder(upstream, path, size)

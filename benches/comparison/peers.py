@@ -175,11 +175,12 @@ def warpdrive(_, setting, folder, listen, target):
     return text
 
 
-WRITERS = {"nginx": nginx, "nginx-unbuffered": nginx, "haproxy": haproxy, "caddy": caddy, "warpdrive": warpdrive}
+WRITERS = {"nginx": nginx, "nginx-unbuffered": nginx, "haproxy": haproxy, "caddy": caddy, "warpdrive": warpdrive,
+           "warpdrive-profiled": warpdrive}
 FILES = {"nginx": "nginx.conf", "nginx-unbuffered": "nginx.conf", "haproxy": "haproxy.cfg", "caddy": "Caddyfile",
-         "warpdrive": "warpdrive.toml"}
+         "warpdrive": "warpdrive.toml", "warpdrive-profiled": "warpdrive.toml"}
 # These have no key for a log file: they write to the standard output, which is the file.
-LOG_ON_STDOUT = {"haproxy", "warpdrive"}
+LOG_ON_STDOUT = {"haproxy", "warpdrive", "warpdrive-profiled"}
 
 
 def command(name, config, program):
@@ -190,4 +191,5 @@ def command(name, config, program):
         "haproxy": ["haproxy", "-db", "-f", config],
         "caddy": ["caddy", "run", "--adapter", "caddyfile", "--config", config],
         "warpdrive": [program, "serve", "--config", config],
+        "warpdrive-profiled": [program, "serve", "--config", config],
     }[name]

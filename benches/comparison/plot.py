@@ -6,7 +6,7 @@ from statistics import median
 from .tables import each_cell, middle, names, ratios, size_words
 
 COLOURS = {"nginx": "#2ca02c", "nginx-unbuffered": "#98df8a", "haproxy": "#1f77b4", "caddy": "#9467bd",
-           "warpdrive": "#d62728"}
+           "warpdrive": "#d62728", "warpdrive-profiled": "#ff9896"}
 LEFT, TOP, WIDTH, STEP = 210, 60, 520, 24
 
 
@@ -49,8 +49,8 @@ def draw(title, rows, ticks, strong=None):
            '<rect width="100%" height="100%" fill="white"/>', f'<text x="20" y="20">{title}</text>']
     shown = [name for name in COLOURS if any(name in dots for _, dots in rows)]
     for number, name in enumerate(shown):
-        out.append(f'<circle cx="{LEFT + 130 * number}" cy="38" r="5" fill="{COLOURS[name]}"/>'
-                   f'<text x="{LEFT + 130 * number + 9}" y="42">{name}</text>')
+        out.append(f'<circle cx="{LEFT + 120 * number}" cy="38" r="5" fill="{COLOURS[name]}"/>'
+                   f'<text x="{LEFT + 120 * number + 9}" y="42">{name}</text>')
     for tick in ticks:
         colour = "#333333" if tick == strong else "#dddddd"
         out.append(f'<path d="M{across(tick):.1f} {TOP}V{bottom}" stroke="{colour}"/>'

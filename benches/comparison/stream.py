@@ -7,6 +7,7 @@ import sys
 from .block import Proxy
 from .processes import cpu_seconds, free_port, peak_kib
 from .recorder import Recorder
+from .tables import VARIANTS
 from .traffic import requests
 
 SETTING = "as-run"
@@ -20,10 +21,10 @@ def measure(started, folder, options):
     found = {}
     with open(f"{folder}/zeros", "wb") as file:
         file.truncate(size)
-    for name in (name for name in options.peers if name != "nginx-unbuffered"):
+    for name in (name for name in options.peers if name not in VARIANTS):
         for direction in ("down", "up"):
             proxy = Proxy(name, direction, f"{folder}/{name}-{direction}")
-            proxy.start(started, SETTING, upstream, options.program)
+            proxy.start(started, SETTING, upstream, options.programs)
             pid = proxy.process.pid
             before, recorder.received = cpu_seconds(pid), 0
             moved = _curl(proxy, f"{folder}/zeros" if direction == "up" else None, recorder)

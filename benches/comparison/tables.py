@@ -2,7 +2,9 @@
 
 from statistics import median
 
-NAMES = ["nginx", "nginx-unbuffered", "haproxy", "caddy", "warpdrive"]
+NAMES = ["nginx", "nginx-unbuffered", "haproxy", "caddy", "warpdrive", "warpdrive-profiled"]
+# The same program with another log or layout of its code; CPU time alone is told of them.
+VARIANTS = {"nginx-unbuffered", "warpdrive-profiled"}
 # CPU time a request beside nginx; large bodies are held to less, since nginx copies them more than once.
 AIM = 1.0
 LARGE_BODY, LARGE_BODY_AIM = 1_048_576, 0.5
@@ -83,7 +85,7 @@ def cpu(figures, setting):
                 cells.append("")
                 continue
             own = ratios(block, label, f"nginx {transport}")
-            cells.append(f"{median(own):.2f}" + (f" ({min(own):.2f}–{max(own):.2f})" if name == "warpdrive" else ""))
+            cells.append(f"{median(own):.2f}" + (f" ({min(own):.2f}–{max(own):.2f})" if name.startswith("warpdrive") else ""))
         rows.append(cells)
     return table(["answer", "connections", "upstream", "nginx", *others], rows)
 
@@ -103,8 +105,7 @@ def memory(figures, setting):
 
 
 def by_proxy(figures, setting, words):
-    # How a log is written has no part in these.
-    everyone = [name for name in present(figures, setting) if name != "nginx-unbuffered"]
+    everyone = [name for name in present(figures, setting) if name not in VARIANTS]
     rows = []
     for size, connections, transport, block in each_cell(figures, setting):
         labels = [f"{name} {transport}" for name in everyone]
@@ -115,7 +116,7 @@ def by_proxy(figures, setting, words):
 
 def unix(figures):
     """A Unix-socket upstream beside a TCP one, same proxy, same round: CPU time, and requests a second."""
-    everyone = [name for name in NAMES if name != "nginx-unbuffered"]
+    everyone = [name for name in NAMES if name not in VARIANTS]
     rows = []
     for setting, size, connections, block in blocks(figures):
         if len(transports(block)) < 2:
@@ -150,7 +151,9 @@ def missed(figures):
             aim = LARGE_BODY_AIM if size >= LARGE_BODY else AIM
             seen = median(ratios(block, label, f"nginx {transport}"))
             if round(seen, 2) > aim:
-                lines.append(f"- {where}: {seen:.2f} of nginx's CPU time, the aim is {aim}")
+                guided = f"warpdrive-profiled {transport}"
+                by_profile = f"; {median(ratios(block, guided, f'nginx {transport}')):.2f} profiled" if guided in block else ""
+                lines.append(f"- {where}: {seen:.2f} of nginx's CPU time, the aim is {aim}{by_profile}")
             if connections >= MANY and f"haproxy {transport}" in block:
                 seen = median(ratios(block, label, f"haproxy {transport}", "busy_kib"))
                 if round(seen, 2) > MEMORY_AIM:
