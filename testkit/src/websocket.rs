@@ -101,6 +101,34 @@ impl Frame {
         String::from_utf8_lossy(&self.payload).into_owned()
     }
 
+    /// The next frame of what `next` gives, so many bytes at a time.
+    ///
+    /// # Errors
+    /// Those of `next`.
+    pub fn read(mut next: impl FnMut(usize) -> io::Result<Vec<u8>>) -> io::Result<Frame> {
+        let (first, second) = match next(2)?.as_slice() {
+            [first, second] => (*first, *second),
+            _ => return Err(io::ErrorKind::UnexpectedEof.into()),
+        };
+        let number = |bytes: Vec<u8>| bytes.iter().fold(0, |number, &byte| number << 8 | usize::from(byte));
+        let length = match second & 0x7f {
+            126 => number(next(2)?),
+            127 => number(next(8)?),
+            short => usize::from(short),
+        };
+        let mask: Option<[u8; 4]> = match second & 0x80 {
+            0 => None,
+            _ => next(4)?.try_into().ok(),
+        };
+        let mut payload = next(length)?;
+        if let Some(mask) = mask {
+            for (byte, key) in payload.iter_mut().zip(mask.iter().cycle()) {
+                *byte ^= key;
+            }
+        }
+        Ok(Frame { last: first & 0x80 != 0, opcode: Opcode::from_bits(first & 0x0f), mask, payload })
+    }
+
     /// The frame as it goes over the wire.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = vec![self.opcode.bits() | if self.last { 0x80 } else { 0 }];
@@ -230,33 +258,7 @@ impl WebSocket {
     /// # Errors
     /// Those of [`Client::response`].
     pub fn frame(&mut self) -> io::Result<Frame> {
-        let head = self.client.read(2)?;
-        let (first, second) = match head.as_slice() {
-            [first, second] => (*first, *second),
-            _ => return Err(io::ErrorKind::UnexpectedEof.into()),
-        };
-        let length = match second & 0x7f {
-            126 => self.number(2)?,
-            127 => self.number(8)?,
-            short => usize::from(short),
-        };
-        let mask: Option<[u8; 4]> = match second & 0x80 {
-            0 => None,
-            _ => self.client.read(4)?.try_into().ok(),
-        };
-        let mut payload = self.client.read(length)?;
-        if let Some(mask) = mask {
-            for (byte, key) in payload.iter_mut().zip(mask.iter().cycle()) {
-                *byte ^= key;
-            }
-        }
-        let opcode = Opcode::from_bits(first & 0x0f);
-        Ok(Frame { last: first & 0x80 != 0, opcode, mask, payload })
-    }
-
-    fn number(&mut self, bytes: usize) -> io::Result<usize> {
-        let bytes = self.client.read(bytes)?;
-        Ok(bytes.iter().fold(0, |number, &byte| number << 8 | usize::from(byte)))
+        Frame::read(|length| self.client.read(length))
     }
 }
 

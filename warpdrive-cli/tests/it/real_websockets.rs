@@ -1,6 +1,7 @@
 //! The rules of RFC 6455, kept and broken, against Debian's python3-websockets: directly and through the
 //! proxy, which must change no byte. `testkit/autobahn` does the same with the hundreds of Autobahn's cases.
 
+use std::io;
 use std::path::Path;
 
 use testkit::{End, Endpoint, Frame, Opcode, Program, WebSocket, WorkFolder};
@@ -65,21 +66,10 @@ impl Case {
     }
 }
 
-/// How many whole frames of a server there are.
+/// How many whole frames there are.
 fn frames(mut bytes: &[u8]) -> usize {
-    let mut count = 0;
-    while let [_, length, ..] = bytes {
-        let (head, payload) = match (length, bytes.len()) {
-            (126, 4..) => (4, u64::from(u16::from_be_bytes([bytes[2], bytes[3]]))),
-            (127, 10..) => (10, u64::from_be_bytes(bytes[2..10].try_into().unwrap())),
-            (126.., _) => break,
-            (length, _) => (2, u64::from(*length)),
-        };
-        let Some(rest) = bytes.get(head + payload as usize..) else { break };
-        bytes = rest;
-        count += 1;
-    }
-    count
+    let mut next = |length| bytes.split_off(..length).map(<[u8]>::to_vec).ok_or(io::ErrorKind::UnexpectedEof.into());
+    std::iter::from_fn(|| Frame::read(&mut next).ok()).count()
 }
 
 fn text(payload: impl AsRef<[u8]>) -> Frame {
