@@ -8,6 +8,7 @@ mod chunks;
 mod framing;
 mod inflow;
 mod interim;
+mod linger;
 mod refusal;
 mod request_line;
 mod room;
@@ -25,10 +26,11 @@ use tokio::time::Instant;
 
 use crate::alarm::Alarm;
 use crate::clock;
-use crate::limits::{self, JOINED_BYTES};
+use crate::limits::JOINED_BYTES;
 use crate::read_share::{ReadShare, Reader};
 pub(crate) use framing::BodyLength;
 use inflow::Inflow;
+use linger::Linger;
 use refusal::Refusal;
 use request_line::RequestLine;
 pub(crate) use state::{Fault, WireState};
@@ -53,13 +55,6 @@ enum Phase {
     Body,
     /// Nothing: a request is being answered.
     Answer,
-}
-
-/// Reading on after the last answer, see [`limits::LINGER_BYTES`].
-#[derive(Clone, Copy, Debug)]
-struct Linger {
-    until: Instant,
-    left: usize,
 }
 
 /// A client's socket as hyper sees it.
@@ -175,45 +170,6 @@ impl Wire {
                 Poll::Ready(Ok(()))
             }
         }
-    }
-
-    /// Answers without hyper, then reads on for a while; for hyper the connection ends after it.
-    fn refuse(&mut self, cx: &mut Context<'_>, refusal: Refusal) -> Poll<io::Result<()>> {
-        self.state.set_bare_status(refusal.status());
-        if self.blocked_since.is_none() {
-            // The kernel's buffer has room for so few bytes unless the client is gone.
-            let _ = self.stream.get_ref().try_write(refusal.answer());
-        }
-        let _ = Pin::new(self.stream.get_mut()).poll_shutdown(cx);
-        self.begin_linger();
-        ready!(self.poll_linger(cx));
-        Poll::Ready(Ok(()))
-    }
-
-    fn begin_linger(&mut self) {
-        self.linger = Some(Linger { until: clock::now() + limits::LINGER, left: limits::LINGER_BYTES });
-    }
-
-    /// Ready when the client has closed, or has had its time.
-    fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let mut space = [0; 4096];
-        while let Some(linger) = &mut self.linger {
-            let mut buffer = ReadBuf::new(&mut space);
-            match Pin::new(self.stream.get_mut()).poll_read(cx, &mut buffer) {
-                Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {
-                    linger.left = linger.left.saturating_sub(buffer.filled().len());
-                    if linger.left == 0 {
-                        break;
-                    }
-                }
-                Poll::Ready(_) => break,
-                Poll::Pending => {
-                    ready!(self.alarm.poll(cx, linger.until));
-                    break;
-                }
-            }
-        }
-        Poll::Ready(())
     }
 
     /// hyper writes although no exchange is open: one of its own bare answers.
