@@ -5,7 +5,9 @@ mod chunked;
 #[expect(dead_code, reason = "what the proxy asks beside the bytes is not used here")]
 #[path = "../../warpdrive-proxy/src/upstream/http1/decode.rs"]
 mod decode;
-#[expect(dead_code, reason = "requests are not written here")]
+#[path = "../../warpdrive-proxy/src/upstream/http1/framing.rs"]
+mod framing;
+#[expect(dead_code, reason = "whether a connection goes on is not asked here")]
 #[path = "../../warpdrive-proxy/src/upstream/http1/response.rs"]
 mod response;
 

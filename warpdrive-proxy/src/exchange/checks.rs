@@ -18,7 +18,7 @@ pub(super) fn request(head: &request::Parts) -> Result<(), Failure> {
         )
         .closing());
     }
-    let framing = Framing::of(&head.headers);
+    let framing = FramingFields::of(&head.headers);
     if !framing.is_chunked_alone() {
         return Err(Failure::new(
             StatusCode::NOT_IMPLEMENTED,
@@ -41,7 +41,7 @@ pub(super) fn request(head: &request::Parts) -> Result<(), Failure> {
 /// The fields of a head that frame its message, found in one pass: most heads have one of them, and
 /// a look-up for each that is missing costs more.
 #[derive(Clone, Copy, Debug, Default)]
-struct Framing<'h> {
+struct FramingFields<'h> {
     length: Lines<'h>,
     coding: Lines<'h>,
     expects: bool,
@@ -65,9 +65,9 @@ impl<'h> Lines<'h> {
     }
 }
 
-impl<'h> Framing<'h> {
+impl<'h> FramingFields<'h> {
     fn of(headers: &'h HeaderMap) -> Self {
-        let mut framing = Framing::default();
+        let mut framing = FramingFields::default();
         for (name, value) in headers {
             match name.as_str() {
                 "content-length" => framing.length.add(value),
@@ -146,7 +146,7 @@ pub(super) fn body_too_large() -> Failure {
 /// What an instance may not answer, whatever it could be read as.
 pub(super) fn response(head: &response::Parts, upgrade: bool) -> Result<(), Failure> {
     let headers = &head.headers;
-    let framing = Framing::of(headers);
+    let framing = FramingFields::of(headers);
     let status = head.status.as_u16();
     let sentence = if status == 101 && !(upgrade && switches_to_websocket(headers)) {
         "The upstream switched to a protocol that was not asked for."
@@ -227,10 +227,10 @@ mod tests {
 
     #[test]
     fn one_length_is_a_row_of_digits() {
-        assert!(Framing::of(&head(&[("content-length", "05")]).headers).has_one_length());
+        assert!(FramingFields::of(&head(&[("content-length", "05")]).headers).has_one_length());
         for value in ["", "5, 5", "+5", "-1"] {
             let fields = [("content-length", value)];
-            assert!(!Framing::of(&head(&fields).headers).has_one_length(), "{value}");
+            assert!(!FramingFields::of(&head(&fields).headers).has_one_length(), "{value}");
         }
     }
 }

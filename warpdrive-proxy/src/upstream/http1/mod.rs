@@ -7,14 +7,17 @@
 mod chunked;
 mod connection;
 mod decode;
+mod framing;
 mod outflow;
+mod request;
 mod response;
 
 pub(super) use connection::Connection;
 use decode::{Decoded, Decoder};
 use outflow::Outflow;
+pub(super) use request::encode;
 use response::Head;
-pub(super) use response::{Start, Watch, encode, parse};
+pub(super) use response::{Start, Watch, parse};
 
 /// The instance sent something that is no HTTP/1 response, or ended inside it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

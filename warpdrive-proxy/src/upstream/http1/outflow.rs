@@ -19,7 +19,7 @@ use crate::limits::KEPT_MAP_FIELDS;
 
 /// How the body is delimited (RFC 9112 section 6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Framing {
+enum BodyFraming {
     /// So many bytes are still to be sent.
     Length(u64),
     Chunked,
@@ -36,7 +36,7 @@ pub(in super::super) struct Outflow {
     begun: bool,
     /// The response has begun.
     answered: bool,
-    framing: Framing,
+    framing: BodyFraming,
     /// The names that `Trailer` announces; others are not sent.
     announced: Vec<String>,
     /// Written first: the head, the size of a chunk, the end of the chunks.
@@ -57,9 +57,9 @@ impl Outflow {
         space.clear();
         encode(&request.head, &mut space);
         let framing = framing(request.headers());
-        let ended = request.body.is_empty() && framing != Framing::Chunked;
+        let ended = request.body.is_empty() && framing != BodyFraming::Chunked;
         Outflow {
-            announced: if framing == Framing::Chunked { announced(request.headers()) } else { Vec::new() },
+            announced: if framing == BodyFraming::Chunked { announced(request.headers()) } else { Vec::new() },
             request,
             begun: false,
             answered: false,
@@ -180,15 +180,15 @@ impl Outflow {
             Err(frame) => return self.stage_trailers(frame),
         };
         match &mut self.framing {
-            Framing::Length(left) => {
+            BodyFraming::Length(left) => {
                 // Whoever made the frame holds it to the length, too.
                 let taken = usize::try_from(*left).unwrap_or(usize::MAX).min(data.len());
                 *left -= taken as u64;
                 self.ended = *left == 0;
                 self.data = data.slice(..taken);
             }
-            Framing::Chunked if data.is_empty() => {}
-            Framing::Chunked => {
+            BodyFraming::Chunked if data.is_empty() => {}
+            BodyFraming::Chunked => {
                 // Writing to a vector cannot fail.
                 let _ = write!(self.text, "{:x}\r\n", data.len());
                 self.data = data;
@@ -209,9 +209,9 @@ impl Outflow {
     /// It is shorter than its length.
     fn stage_end(&mut self, trailers: Option<&HeaderMap>) -> Result<(), Stopped> {
         match self.framing {
-            Framing::Length(0) => {}
-            Framing::Length(_) => return Err(Stopped::Client),
-            Framing::Chunked => {
+            BodyFraming::Length(0) => {}
+            BodyFraming::Length(_) => return Err(Stopped::Client),
+            BodyFraming::Chunked => {
                 let (last, end) = LAST_CHUNK.split_at(3);
                 self.text.extend_from_slice(last);
                 for (name, value) in trailers.into_iter().flatten() {
@@ -230,12 +230,12 @@ impl Outflow {
     }
 }
 
-fn framing(headers: &HeaderMap) -> Framing {
+fn framing(headers: &HeaderMap) -> BodyFraming {
     if headers.contains_key(TRANSFER_ENCODING) {
-        return Framing::Chunked;
+        return BodyFraming::Chunked;
     }
     let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok());
-    Framing::Length(length.and_then(|length| length.parse().ok()).unwrap_or(0))
+    BodyFraming::Length(length.and_then(|length| length.parse().ok()).unwrap_or(0))
 }
 
 fn announced(headers: &HeaderMap) -> Vec<String> {

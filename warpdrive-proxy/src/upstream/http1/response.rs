@@ -1,35 +1,16 @@
-//! The head of a request as an instance gets it, and the head of its response.
+//! The head of a response.
 
 use std::mem::MaybeUninit;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version, request, response};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version, response};
 use hyper::ext::ReasonPhrase;
 use memchr::memchr_iter;
 
+use super::framing::{Framing, Scope};
 use super::{Decoder, Malformed};
 use crate::limits::{FREE_HEADER_FIELDS, INTERIM_HEAD_BYTES, RESPONSE_HEAD_BYTES};
-
-const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
-
-/// Appends a request head (RFC 9112 sections 3 and 5). What stands in the fields was checked when
-/// they were made: no name or value can hold a line end.
-pub(in super::super) fn encode(head: &request::Parts, into: &mut Vec<u8>) {
-    into.extend_from_slice(head.method.as_str().as_bytes());
-    into.push(b' ');
-    let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
-    into.extend_from_slice(target.as_bytes());
-    into.extend_from_slice(b" HTTP/1.1\r\n");
-    for (name, value) in &head.headers {
-        into.extend_from_slice(name.as_str().as_bytes());
-        into.extend_from_slice(b": ");
-        into.extend_from_slice(value.as_bytes());
-        into.extend_from_slice(b"\r\n");
-    }
-    into.extend_from_slice(b"\r\n");
-}
 
 /// A final response, as far as its head says.
 #[derive(Debug)]
@@ -175,112 +156,9 @@ impl Place {
     }
 }
 
-/// What the fields of a head say of its body and its connection, noted one by one.
-#[derive(Clone, Copy, Debug, Default)]
-struct Framing {
-    length: Length,
-    /// There is a transfer coding; whether the last one is chunked.
-    coding: Option<bool>,
-    closes: bool,
-    keeps: bool,
-    lifetime: Option<Duration>,
-}
-
-/// What a field is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Scope {
-    /// The connection to the instance, and nothing that anyone else would ask for.
-    Connection,
-    Message,
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-enum Length {
-    #[default]
-    None,
-    Bytes(u64),
-    Malformed,
-}
-
-impl Framing {
-    fn note(&mut self, name: &HeaderName, value: &[u8]) -> Scope {
-        if *name == CONTENT_LENGTH {
-            self.length = match self.length {
-                Length::None => length(value).map_or(Length::Malformed, Length::Bytes),
-                Length::Bytes(_) | Length::Malformed => Length::Malformed,
-            };
-        } else if *name == TRANSFER_ENCODING {
-            let last = value.rsplit(|&byte| byte == b',').next().unwrap_or_default();
-            self.coding = Some(last.trim_ascii().eq_ignore_ascii_case(b"chunked"));
-        } else if *name == CONNECTION {
-            let mut scope = Scope::Connection;
-            for option in value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii) {
-                if option.eq_ignore_ascii_case(b"close") {
-                    self.closes = true;
-                } else if option.eq_ignore_ascii_case(b"keep-alive") {
-                    self.keeps = true;
-                } else {
-                    // It asks for another protocol, or names a field that has to go.
-                    scope = Scope::Message;
-                }
-            }
-            return scope;
-        } else if *name == KEEP_ALIVE {
-            self.lifetime = idle_time(value);
-            return Scope::Connection;
-        }
-        Scope::Message
-    }
-
-    /// How the body ends (RFC 9112 section 6.3).
-    fn body(self, version: Version) -> Result<Decoder, Malformed> {
-        match (self.coding, self.length) {
-            // Section 6.1: the framing of such a message is faulty.
-            (Some(_), _) if version == Version::HTTP_10 => Err(Malformed),
-            (Some(true), _) => Ok(Decoder::chunked()),
-            (Some(false), _) | (None, Length::None) => Ok(Decoder::UntilClose),
-            (None, Length::Bytes(bytes)) => Ok(Decoder::length(bytes)),
-            (None, Length::Malformed) => Err(Malformed),
-        }
-    }
-
-    /// Whether the connection goes on (RFC 9112 section 9.3). Any `close` counts.
-    fn persists(self, version: Version) -> bool {
-        !self.closes && (self.keeps || version == Version::HTTP_11)
-    }
-}
-
-/// `timeout=` of a `Keep-Alive` field.
-fn idle_time(field: &[u8]) -> Option<Duration> {
-    std::str::from_utf8(field).ok()?.split(',').find_map(|part| {
-        let (name, value) = part.trim().split_once('=')?;
-        if !name.trim().eq_ignore_ascii_case("timeout") {
-            return None;
-        }
-        let seconds = value.trim().trim_matches('"').parse::<u32>().ok()?;
-        Some(Duration::from_secs(u64::from(seconds)))
-    })
-}
-
-fn length(digits: &[u8]) -> Option<u64> {
-    let is_number = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
-    std::str::from_utf8(digits).ok().filter(|_| is_number)?.parse().ok()
-}
-
 #[cfg(test)]
 mod tests {
-    use http::Request;
-
     use super::*;
-
-    #[test]
-    fn the_promise_of_keep_alive_is_read() {
-        let time = |text: &'static str| idle_time(text.as_bytes()).map(|time| time.as_secs());
-        assert_eq!(time("timeout=5"), Some(5));
-        assert_eq!(time("max=100, Timeout = 2"), Some(2));
-        assert_eq!(time("max=100"), None);
-        assert_eq!(time("timeout=soon"), None);
-    }
 
     #[test]
     fn what_is_about_the_connection_alone_ends_here() {
@@ -306,15 +184,6 @@ mod tests {
             Ok(Start::Final(head)) => head,
             other => panic!("{text:?}: {other:?}"),
         }
-    }
-
-    #[test]
-    fn a_request_goes_out_as_it_is() {
-        let request =
-            Request::put("/a?b=c").header("host", "ex").header("x-a", "1").header("x-a", "2").body(()).unwrap();
-        let mut bytes = b"before ".to_vec();
-        encode(&request.into_parts().0, &mut bytes);
-        assert_eq!(bytes, b"before PUT /a?b=c HTTP/1.1\r\nhost: ex\r\nx-a: 1\r\nx-a: 2\r\n\r\n");
     }
 
     #[test]
