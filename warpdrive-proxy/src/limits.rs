@@ -173,7 +173,8 @@ pub(crate) const LOG_UNIT_BYTES: usize = 64 * 1024;
 /// A worker hands its log lines on after this time at the latest.
 pub(crate) const LOG_DELAY: Duration = Duration::from_millis(100);
 
-/// Units of log lines that may wait for the log thread; beyond it lines are lost and counted.
+/// Units of log lines that may wait for the log thread. Beyond it less than a unit waits with its worker, and
+/// more is lost and counted.
 pub(crate) const LOG_UNITS: usize = 64;
 
 /// How long the end of the proxy waits for a reader of the log that takes nothing.

@@ -44,7 +44,7 @@ fn pipe(folder: &WorkFolder) -> (PathBuf, BufReader<File>) {
 fn overflow(proxy: &Proxy) {
     let mut client = Client::connect(proxy.port).unwrap();
     let target = format!("/{}", "x".repeat(TARGET));
-    // The queue alone holds 256 units of 16 KiB, which is a thousand such lines.
+    // The queue alone holds 64 units of 64 KiB, which is a thousand such lines.
     for _ in 0..2_000 {
         ask(proxy, &mut client, &target);
     }

@@ -93,9 +93,8 @@ fn protocol(version: Version) -> &'static str {
 mod tests {
     use super::*;
 
-    #[tokio::test]
-    async fn a_line_has_every_key_once() {
-        let record = Record {
+    pub(super) fn record() -> Record {
+        Record {
             started: Instant::now(),
             began: SystemTime::now(),
             client: IpAddr::from([203, 0, 113, 9]),
@@ -116,7 +115,12 @@ mod tests {
             attempts: 1,
             reason: None,
             request_id: Some(HeaderValue::from_static("abc")),
-        };
+        }
+    }
+
+    #[tokio::test]
+    async fn a_line_has_every_key_once() {
+        let record = record();
         let mut out = Vec::new();
         record.write(&mut out);
         let text = String::from_utf8(out).unwrap();

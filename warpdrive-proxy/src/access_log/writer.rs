@@ -146,7 +146,8 @@ impl LogBuffer {
         }
     }
 
-    /// Gives the lines gathered so far to the log thread; counts them as lost when it is behind.
+    /// Gives the lines gathered so far to the log thread. Where that is behind, they wait for another try
+    /// while there are few of them, and are counted as lost else.
     pub(crate) fn hand_on(&self) {
         let Some(sender) = &self.sender else {
             return;
@@ -158,13 +159,20 @@ impl LogBuffer {
         }
         match sender.try_send(LogUnits { text, lines }) {
             Ok(()) => {}
-            Err(TrySendError::Full(unit) | TrySendError::Disconnected(unit)) => {
-                self.lost.set(self.lost.get() + unit.lines);
-                if self.lost_warning.pass().is_some() {
-                    let lines = self.lost.take();
-                    tracing::warn!(lines, "access-log lines were lost: whoever reads them is slow");
-                }
+            Err(TrySendError::Full(unit)) if unit.text.len() < LOG_UNIT_BYTES => {
+                self.text.replace(unit.text);
+                self.lines.set(unit.lines);
+                self.began.notify_one();
             }
+            Err(TrySendError::Full(unit) | TrySendError::Disconnected(unit)) => self.lose(unit.lines),
+        }
+    }
+
+    fn lose(&self, lines: u64) {
+        self.lost.set(self.lost.get() + lines);
+        if self.lost_warning.pass().is_some() {
+            let lines = self.lost.take();
+            tracing::warn!(lines, "access-log lines were lost: whoever reads them is slow");
         }
     }
 
@@ -181,5 +189,41 @@ impl LogBuffer {
 impl Drop for LogBuffer {
     fn drop(&mut self) {
         self.hand_on();
+        // There is no other try.
+        let lines = self.lines.take();
+        if lines > 0 {
+            self.lose(lines);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::record;
+    use super::*;
+
+    #[tokio::test]
+    async fn a_slow_reader_loses_nothing_of_a_little_and_no_more_than_it_must_of_much() {
+        let (sender, receiver) = sync_channel(1);
+        let buffer = LogBuffer::new(Some(sender));
+        let record = record();
+        for _ in 0..3 {
+            buffer.write(&record);
+            buffer.hand_on();
+        }
+        assert_eq!(receiver.try_recv().unwrap().lines, 1);
+        buffer.hand_on();
+        assert_eq!(receiver.try_recv().unwrap().lines, 2);
+        buffer.write(&record);
+        buffer.hand_on();
+        // As many as make a unit find no room.
+        buffer.write(&record);
+        while buffer.lines.get() > 0 {
+            buffer.write(&record);
+        }
+        buffer.write(&record);
+        assert_eq!(receiver.try_recv().unwrap().lines, 1);
+        drop(buffer);
+        assert_eq!(receiver.iter().map(|unit| unit.lines).sum::<u64>(), 1);
     }
 }
