@@ -3,7 +3,7 @@
 import math
 from statistics import median
 
-from .tables import each_cell, middle, names, ratios, size_words
+from .tables import VARIANTS, each_cell, middle, names, ratios, size_words
 
 COLOURS = {"nginx": "#2ca02c", "nginx-unbuffered": "#98df8a", "haproxy": "#1f77b4", "caddy": "#9467bd",
            "warpdrive": "#d62728", "warpdrive-profiled": "#ff9896"}
@@ -29,7 +29,7 @@ def memory(figures, setting):
     rows = []
     for size, connections, transport, block in each_cell(figures, setting):
         dots = {}
-        for name in names(block, transport):
+        for name in (name for name in names(block, transport) if name not in VARIANTS):
             own = [one["busy_kib"] / 1024 for one in block[f"{name} {transport}"]["rounds"]]
             dots[name] = (middle(block, f"{name} {transport}", "busy_kib") / 1024, min(own), max(own))
         rows.append((f"{size_words(size)}, {connections:,}, {transport}", dots))
@@ -49,8 +49,8 @@ def draw(title, rows, ticks, strong=None):
            '<rect width="100%" height="100%" fill="white"/>', f'<text x="20" y="20">{title}</text>']
     shown = [name for name in COLOURS if any(name in dots for _, dots in rows)]
     for number, name in enumerate(shown):
-        out.append(f'<circle cx="{LEFT + 120 * number}" cy="38" r="5" fill="{COLOURS[name]}"/>'
-                   f'<text x="{LEFT + 120 * number + 9}" y="42">{name}</text>')
+        out.append(f'<circle cx="{25 + 140 * number}" cy="38" r="5" fill="{COLOURS[name]}"/>'
+                   f'<text x="{34 + 140 * number}" y="42">{name}</text>')
     for tick in ticks:
         colour = "#333333" if tick == strong else "#dddddd"
         out.append(f'<path d="M{across(tick):.1f} {TOP}V{bottom}" stroke="{colour}"/>'
