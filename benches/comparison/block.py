@@ -33,13 +33,14 @@ class Proxy:
 
     def start(self, started, setting, target, programs):
         os.makedirs(self.folder)
-        config = f"{self.folder}/{peers.FILES[self.name]}"
+        base = peers.base(self.name)
+        config = f"{self.folder}/{peers.FILES[base]}"
         with open(config, "w") as file:
-            file.write(peers.WRITERS[self.name](self.name, setting, self.folder, self.port, target))
+            file.write(peers.WRITERS[base](self.name, setting, self.folder, self.port, target))
         command = peers.command(self.name, config, programs.get(self.name))
         env = dict(os.environ, GOMAXPROCS="1", HOME=self.folder, XDG_DATA_HOME=self.folder, XDG_CONFIG_HOME=self.folder)
         with open(f"{self.folder}/access.log", "ab") as log, open(f"{self.folder}/stderr", "wb") as errors:
-            stdout = log if setting == "as-run" and self.name in peers.LOG_ON_STDOUT else subprocess.DEVNULL
+            stdout = log if setting == "as-run" and base in peers.LOG_ON_STDOUT else subprocess.DEVNULL
             self.process = started.start(command, stdout, errors, env)
         try:
             wait_for(self.port, self.process)
@@ -64,9 +65,10 @@ def measure(started, folder, options, setting, size, connections):
     with open(f"{folder}/up/www/body", "w") as body:
         body.write("x" * size)
     upstream, path = free_port(), f"{folder}/up/app.sock"
-    names = [name for name in options.peers if name not in tables.VARIANTS or size <= SMALL]
-    if setting == "bare" and "nginx-unbuffered" in names:
-        names.remove("nginx-unbuffered")
+    left_out = set() if size <= SMALL else tables.VARIANTS
+    if setting == "bare":  # Without a log, it is nginx itself.
+        left_out = left_out | {"nginx-unbuffered"}
+    names = [name for name in options.peers if name not in left_out]
     proxies = [Proxy(name, transport, f"{folder}/{name}-{transport}") for transport in options.transports for name in names]
     for proxy in proxies:
         proxy.start(started, setting, path if proxy.transport == "unix" else upstream, options.programs)

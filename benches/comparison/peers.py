@@ -175,21 +175,22 @@ def warpdrive(_, setting, folder, listen, target):
     return text
 
 
-WRITERS = {"nginx": nginx, "nginx-unbuffered": nginx, "haproxy": haproxy, "caddy": caddy, "warpdrive": warpdrive,
-           "warpdrive-profiled": warpdrive}
-FILES = {"nginx": "nginx.conf", "nginx-unbuffered": "nginx.conf", "haproxy": "haproxy.cfg", "caddy": "Caddyfile",
-         "warpdrive": "warpdrive.toml", "warpdrive-profiled": "warpdrive.toml"}
+WRITERS = {"nginx": nginx, "haproxy": haproxy, "caddy": caddy, "warpdrive": warpdrive}
+FILES = {"nginx": "nginx.conf", "haproxy": "haproxy.cfg", "caddy": "Caddyfile", "warpdrive": "warpdrive.toml"}
 # These have no key for a log file: they write to the standard output, which is the file.
-LOG_ON_STDOUT = {"haproxy", "warpdrive", "warpdrive-profiled"}
+LOG_ON_STDOUT = {"haproxy", "warpdrive"}
+
+
+def base(name):
+    """The proxy that a variant such as `nginx-unbuffered` is one of."""
+    return name.partition("-")[0]
 
 
 def command(name, config, program):
     """What starts the proxy in the foreground."""
     return {
         "nginx": ["nginx", "-c", config],
-        "nginx-unbuffered": ["nginx", "-c", config],
         "haproxy": ["haproxy", "-db", "-f", config],
         "caddy": ["caddy", "run", "--adapter", "caddyfile", "--config", config],
         "warpdrive": [program, "serve", "--config", config],
-        "warpdrive-profiled": [program, "serve", "--config", config],
-    }[name]
+    }[base(name)]
