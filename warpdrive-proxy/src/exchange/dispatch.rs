@@ -62,15 +62,15 @@ impl Exchange {
                 record.connected_in = None;
             });
             let idle = if search.fresh { None } else { pool.check_out() };
-            let mut link = if let Some(link) = idle {
-                link
-            } else {
-                match Box::pin(self.open(decision, &lease)).await {
-                    Ok(link) => link,
-                    Err(failure) => {
-                        search.give_up(failure);
-                        continue;
-                    }
+            let opened = match idle {
+                Some(link) => Ok(link),
+                None => Box::pin(self.open(decision, &lease)).await,
+            };
+            let mut link = match opened {
+                Ok(link) => link,
+                Err(failure) => {
+                    search.give_up(failure);
+                    continue;
                 }
             };
             // hyper would send the body at once, whatever the client waits for.
