@@ -71,7 +71,9 @@ fn render(renderer: &Renderer, diagnostic: &Diagnostic, quoted: Option<(&str, &s
             }
             title.element(snippet)
         }
-        (Place::Variable(name), _) => title.element(Origin::path(format!("environment variable {name}"))),
+        (Place::Variable(name), _) => {
+            title.element(Origin::path(format!("environment variable {}", name.escape_debug())))
+        }
         (_, Some((name, _))) => title.element(Origin::path(name)),
         (_, None) => title.elements(std::iter::empty::<Origin<'_>>()),
     };

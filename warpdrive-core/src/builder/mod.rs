@@ -137,8 +137,8 @@ impl Upstreams {
     fn add(&mut self, name: String, strategy: Strategy, instances: Vec<Instance>, mistakes: &mut Mistakes) {
         let before = mistakes.len();
         let key = format!("upstreams.{name}");
-        if name.is_empty() {
-            mistakes.add(None, "upstreams".to_owned(), rules::upstream_without_name());
+        if let Err(mistake) = rules::upstream_name(&name) {
+            mistakes.add(None, "upstreams".to_owned(), mistake);
             return;
         }
         if self.by_name.contains_key(&name) {

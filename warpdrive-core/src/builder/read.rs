@@ -22,7 +22,7 @@ impl RouteBuilder {
     ) -> Option<Route> {
         let mut sink = Sink { number, mistakes };
         if let Some(name) = &self.name {
-            sink.checked("name", rules::not_empty(name));
+            sink.checked("name", rules::name(name));
         }
         let hosts = self.read_hosts(&mut sink);
         let path = self.read_path(server.merge_slashes, &mut sink);

@@ -222,7 +222,7 @@ impl Diagnostic {
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.place, self.position) {
-            (Place::Variable(name), _) => write!(f, "{name}: ")?,
+            (Place::Variable(name), _) => write!(f, "{}: ", name.escape_debug())?,
             (_, Some((line, column))) => write!(f, "{line}:{column}: ")?,
             _ => {}
         }
@@ -317,6 +317,8 @@ impl Report {
         self.found.truncate(MAX_DIAGNOSTICS);
         let lines = Lines::new(text);
         for diagnostic in &mut self.found {
+            let role = diagnostic.related.as_mut().map(|(_, role)| role);
+            [Some(&mut diagnostic.message), role, diagnostic.help.as_mut()].into_iter().flatten().for_each(escape);
             if let Place::File(span) = &diagnostic.place {
                 diagnostic.position = Some(lines.position(text, span.start));
             }
@@ -325,6 +327,21 @@ impl Report {
             }
         }
         more
+    }
+}
+
+/// A value that a message quotes may hold anything that TOML can write: here it stays on its line, and no
+/// terminal obeys it or shows it in another order.
+fn escape(text: &mut String) {
+    const DIRECTION: [std::ops::RangeInclusive<char>; 3] =
+        ['\u{200e}'..='\u{200f}', '\u{2028}'..='\u{202e}', '\u{2066}'..='\u{2069}'];
+    let escaped = |c: char| c.is_control() || DIRECTION.iter().any(|range| range.contains(&c));
+    if text.contains(escaped) {
+        let mut plain = String::with_capacity(text.len());
+        for c in text.chars() {
+            if escaped(c) { plain.extend(c.escape_debug()) } else { plain.push(c) }
+        }
+        *text = plain;
     }
 }
 

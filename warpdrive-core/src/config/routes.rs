@@ -52,7 +52,11 @@ fn route(
     server: &ServerSettings,
     report: &mut Report,
 ) -> Option<(Route, RoutePlaces)> {
-    let name = keys.take("name").and_then(|raw| raw.name_text(report));
+    let name = keys.take("name").and_then(|raw| {
+        let text = raw.text(report)?;
+        raw.checked(rules::name(&text), report)?;
+        Some(text)
+    });
     let description = keys.take("description").and_then(|raw| raw.text(report));
     let hosts = hosts(&mut keys, report);
     let (path, path_at) = path_rule(&mut keys, server.merge_slashes, report);

@@ -58,9 +58,9 @@ pub(super) fn read(root: Option<Keys<'_>>, target: Option<&(Address, String)>, r
     for (name, span, raw) in entries {
         let before = report.errors();
         let Some(keys) = raw.table(report) else { continue };
-        if name.is_empty() {
-            let mistake = rules::upstream_without_name();
+        if let Err(mistake) = rules::upstream_name(name) {
             report.add(mistake.code, Place::File(span), mistake.problem).help = mistake.help;
+            upstreams.broken.push(name.to_owned());
             continue;
         }
         let given = target.filter(|_| name == "default");

@@ -57,8 +57,8 @@ pub(crate) fn socket_path(path: &Path) -> Result<(), Mistake> {
     if bytes.starts_with(b"unix:") {
         return bad("the path stands alone", "leave out `unix:` and write the path");
     }
-    if bytes.contains(&0) {
-        return bad("a path has no zero byte", "write the path of the socket");
+    if path.to_str().is_some_and(|text| text.contains(char::is_control)) {
+        return bad("the path has a control character", "write the path of the socket");
     }
     if bytes.len() > MAX_SOCKET_PATH_BYTES {
         return bad(
@@ -77,9 +77,16 @@ pub(crate) fn listens_twice(address: &Address) -> Mistake {
     Mistake::new(Code::ConflictingKeys, format!("two instances listen at `{address}`"), "one address is one instance")
 }
 
-/// An upstream that nobody could name.
-pub(crate) fn upstream_without_name() -> Mistake {
-    Mistake::new(Code::BadValue, "an upstream needs a name", "write `[upstreams.NAME]`")
+/// An upstream's name, which logs and metrics repeat on a line.
+pub(crate) fn upstream_name(name: &str) -> Result<(), Mistake> {
+    if name.is_empty() {
+        return Err(Mistake::new(Code::BadValue, "an upstream needs a name", "write `[upstreams.NAME]`"));
+    }
+    if name.contains(char::is_control) {
+        let problem = format!("the upstream's name `{name}` has a control character");
+        return Err(Mistake::new(Code::BadValue, problem, "write letters, digits, `-` and `_`"));
+    }
+    Ok(())
 }
 
 /// Two upstreams of one name. A file cannot say this: it would not be TOML.

@@ -15,7 +15,7 @@ use std::time::Duration;
 pub(crate) use actions::{admin_token_missing, cuts_or_replaces, may_set, unknown_upstream};
 pub(crate) use addresses::{
     PORTS, QUEUE, WEIGHTS, cookie_name, host_name, listens_twice, named_twice, no_instance, only_backups, socket_path,
-    upstream_without_name,
+    upstream_name,
 };
 pub(crate) use conditions::{
     PathKey, field_name, field_regex, field_value, host, method, none_listed, path, two_paths,
@@ -78,6 +78,15 @@ pub(crate) fn count(found: usize, limit: usize, things: &str) -> Result<(), Mist
 pub(crate) fn not_empty(text: &str) -> Result<(), Mistake> {
     if text.is_empty() {
         return Err(Mistake::of_key(Code::BadValue, "is empty", "leave the key out, or give a value"));
+    }
+    Ok(())
+}
+
+/// A name: a text on one line that is not empty.
+pub(crate) fn name(text: &str) -> Result<(), Mistake> {
+    not_empty(text)?;
+    if text.contains(char::is_control) {
+        return Err(Mistake::of_key(Code::BadValue, "the name has a control character", "leave it out"));
     }
     Ok(())
 }
