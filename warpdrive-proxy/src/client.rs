@@ -44,6 +44,9 @@ pub(crate) struct Client {
     record: RefCell<Option<Record>>,
     /// Bytes received and sent on the wire that log lines have accounted for.
     counted: Cell<(u64, u64)>,
+    /// For what the instance of the exchange should do. Here and not with the connection to the instance, whose
+    /// next request is another task's: a timer that knows its task is not touched.
+    pub(crate) patience: RefCell<Alarm>,
     /// Counts as an open connection, also as long as a tunnel lives.
     count: Rc<ConnectionCount>,
 }
@@ -60,6 +63,7 @@ impl Client {
             private_stranger: Cell::new(is_private_stranger(address, view)),
             record: RefCell::new(None),
             counted: Cell::new((0, 0)),
+            patience: RefCell::new(Alarm::new()),
             count: Rc::new(count),
             worker,
         }
@@ -93,7 +97,10 @@ impl Client {
     /// is written first.
     pub(crate) fn begin_record(&self, record: Option<Record>) {
         self.write_record();
-        *self.record.borrow_mut() = record;
+        // A record is large, also one that is none.
+        if record.is_some() {
+            *self.record.borrow_mut() = record;
+        }
     }
 
     pub(crate) fn with_record(&self, change: impl FnOnce(&mut Record)) {

@@ -2,10 +2,11 @@
 
 use std::borrow::Cow;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use http::{StatusCode, Uri, request};
 use warpdrive_core::Reject;
-use warpdrive_core::forwarding::{Credentials, PublicOrigin, RequestHead, forward};
+use warpdrive_core::forwarding::{Credentials, Fresh, PublicOrigin, RequestHead, forward};
 use warpdrive_core::model::{PathAction, RouteLimits};
 
 use super::Exchange;
@@ -19,14 +20,15 @@ pub(super) struct Decision {
     pub(super) upstream: usize,
     /// Who asks, as trusted proxies name them.
     pub(super) client: IpAddr,
-    pub(super) limits: RouteLimits,
+    /// How long the instance may be silent.
+    pub(super) read_timeout: Duration,
     pub(super) public: PublicOrigin,
     pub(super) upgrade: bool,
 }
 
 impl Exchange {
     /// Finds the route, checks its credentials and turns the head into the one for the instance.
-    pub(super) fn decide(&self, head: &mut request::Parts) -> Result<Decision, Failure> {
+    pub(super) fn decide(&self, head: &mut request::Parts, fresh: &Fresh) -> Result<Decision, Failure> {
         let client = self.client();
         let identity = client.identity(&self.view);
         let mut scratch = client.worker.scratch.borrow_mut();
@@ -37,7 +39,7 @@ impl Exchange {
             request,
             &mut head.headers,
             &identity,
-            &self.fresh,
+            fresh,
             Credentials::Check,
             &mut scratch,
         )
@@ -63,7 +65,7 @@ impl Exchange {
             route: (route.number as usize).saturating_sub(1),
             upstream,
             client: forward.client,
-            limits: route.limits,
+            read_timeout: route.limits.read_timeout,
             upgrade: forward.upgrade,
             public,
         };
@@ -73,6 +75,12 @@ impl Exchange {
         }
         head.version = http::Version::HTTP_11;
         Ok(decision)
+    }
+
+    /// The limits of the route: there, since they are seldom asked for, and not in each exchange's memory.
+    #[expect(clippy::indexing_slicing, reason = "the route was chosen from this very model")]
+    pub(super) fn limits(&self, decision: &Decision) -> &RouteLimits {
+        &self.view.snapshot.router.model().routes()[decision.route].limits
     }
 
     fn no_route(&self) -> Failure {

@@ -34,74 +34,79 @@ impl Exchange {
     /// What decides is evidence. Where no connection could be made, or one was closed before it
     /// took a byte, any request goes on to the next. Where a used connection died without an
     /// answer, a request that may be repeated goes out once more. After that never.
-    pub(super) async fn dispatch(&self, decision: &Decision, mut request: Box<Forwarded>) -> Result<Sent, Stopped> {
-        let client = self.client();
-        let Some(upstream) = self.view.upstreams.get(decision.upstream) else {
-            return Err(no_instance().into());
-        };
-        let second = client.worker.second();
-        upstream.retries.borrow_mut().count_request(second);
-        let mut search = self.search(upstream, decision, request.headers());
-        if !upstream.keepalive && !decision.upgrade {
-            close_after(&mut request.head.headers);
-        }
-        loop {
-            // What is seldom needed is boxed here and below: else every exchange has a place for it.
-            let lease = match search.look_in_turn() {
-                Look::Room(lease) => lease,
-                Look::Full(wants) => match Box::pin(search.wait(wants)).await? {
-                    Some(lease) => lease,
-                    None => break,
-                },
-                Look::Nothing => break,
+    #[expect(clippy::manual_async_fn, reason = "an asynchronous function keeps what it is given twice while it waits")]
+    pub(super) fn dispatch(
+        &self,
+        decision: &Decision,
+        mut request: Box<Forwarded>,
+    ) -> impl Future<Output = Result<Sent, Stopped>> {
+        async move {
+            let client = self.client();
+            let Some(upstream) = self.view.upstreams.get(decision.upstream) else {
+                return Err(no_instance().into());
             };
-            let pool = lease.pool();
-            client.with_record(|record| {
-                record.attempts += 1;
-                record.instance = Some(Rc::clone(pool.label()));
-                record.connected_in = None;
-            });
-            let idle = if search.fresh { None } else { pool.check_out() };
-            let opened = match idle {
-                Some(link) => Ok(link),
-                None => Box::pin(self.open(decision, &lease)).await,
-            };
-            let mut link = match opened {
-                Ok(link) => link,
-                Err(failure) => {
-                    search.give_up(failure);
-                    continue;
-                }
-            };
-            // hyper would send the body at once, whatever the client waits for.
-            let holds_body = !request.body.is_empty() && request.headers().contains_key(EXPECT);
-            // RFC 9110 section 15.2: a client of HTTP/1.0 gets no interim response.
-            client.wire.interim.expect(holds_body, self.version != Version::HTTP_10);
-            let limit = decision.limits.read_timeout;
-            match link.send(request, client, limit).await {
-                Ok(head) => {
-                    pool.instance().health.request_succeeded();
-                    let waited = link.waited();
-                    client.with_record(|record| record.first_byte_in = Some(waited));
-                    return Ok(Sent { head, link, lease, waited, pin: search.new_pin() });
-                }
-                Err(Loss { lost, request: whole }) => {
-                    if let Some(failure) = client.upload.failure() {
-                        return Err(failure.into());
+            let second = client.worker.second();
+            upstream.retries.borrow_mut().count_request(second);
+            let mut search = self.search(upstream, decision, request.headers());
+            if !upstream.keepalive && !decision.upgrade {
+                close_after(&mut request.head.headers);
+            }
+            loop {
+                // What is seldom needed is boxed here and below: else every exchange has a place for it.
+                let lease = match search.look_in_turn() {
+                    Look::Room(lease) => lease,
+                    Look::Full(wants) => match Box::pin(search.wait(wants)).await? {
+                        Some(lease) => lease,
+                        None => break,
+                    },
+                    Look::Nothing => break,
+                };
+                let pool = lease.pool();
+                client.with_record(|record| {
+                    record.attempts += 1;
+                    record.instance = Some(Rc::clone(pool.label()));
+                    record.connected_in = None;
+                });
+                let mut link = match if search.fresh { None } else { pool.check_out() } {
+                    Some(link) => link,
+                    None => match Box::pin(self.open(decision, &lease)).await {
+                        Ok(link) => link,
+                        Err(failure) => {
+                            search.give_up(failure);
+                            continue;
+                        }
+                    },
+                };
+                // hyper would send the body at once, whatever the client waits for.
+                let holds_body = !request.body.is_empty() && request.headers().contains_key(EXPECT);
+                // RFC 9110 section 15.2: a client of HTTP/1.0 gets no interim response.
+                client.wire.interim.expect(holds_body, self.version != Version::HTTP_10);
+                match link.send(request, client, decision.read_timeout).await {
+                    Ok(head) => {
+                        pool.instance().health.request_succeeded();
+                        let waited = link.waited();
+                        client.with_record(|record| record.first_byte_in = Some(waited));
+                        return Ok(Sent { head, link, lease, waited, pin: search.new_pin() });
                     }
-                    count_loss(&lease, lost, &link);
-                    if matches!(lost, Lost::Unsent | Lost::Unanswered) && !link.is_reused() {
-                        pool.report(pool.instance().health.request_closed());
+                    Err(Loss { lost, request: whole }) => {
+                        if let Some(failure) = client.upload.failure() {
+                            return Err(failure.into());
+                        }
+                        count_loss(&lease, lost, &link);
+                        if matches!(lost, Lost::Unsent | Lost::Unanswered) && !link.is_reused() {
+                            pool.report(pool.instance().health.request_closed());
+                        }
+                        request = self.recover(lost, &mut search, &link, whole, decision)?;
+                        lease.pool().count(|counters| counters.retries.add(1));
                     }
-                    request = self.recover(lost, &mut search, &link, whole, decision)?;
-                    lease.pool().count(|counters| counters.retries.add(1));
                 }
             }
+            let failure = search.into_last_failure().unwrap_or_else(|| {
+                upstream.state.refused.no_instance.fetch_add(1, Relaxed);
+                no_instance()
+            });
+            Err(failure.into())
         }
-        if search.last_failure.is_none() {
-            upstream.state.refused.no_instance.fetch_add(1, Relaxed);
-        }
-        Err(search.last_failure.map_or_else(no_instance, |failure| *failure).into())
     }
 
     /// A new connection to the instance.
@@ -109,7 +114,7 @@ impl Exchange {
         let pool = lease.pool();
         let begun = clock::now();
         let worker = &self.client().worker;
-        let opened = Link::open(pool, decision.limits.connect_timeout, &worker.read_space).await;
+        let opened = Link::open(pool, self.limits(decision).connect_timeout, &worker.read_space).await;
         self.client().with_record(|record| record.connected_in = Some(clock::now() - begun));
         let error = match opened {
             Ok(link) => return Ok(link),
@@ -200,7 +205,7 @@ impl Exchange {
             }
             Lost::Unanswered => Err(closed()),
             Lost::FirstByteTimeout => {
-                let may_retry = decision.limits.retry_timeouts && search.has_another();
+                let may_retry = self.limits(decision).retry_timeouts && search.has_another();
                 self.resend(search, request.filter(|it| may_retry && it.is_plain_read()), first_byte_timeout())
             }
             Lost::Broken => Err(closed()),

@@ -26,11 +26,11 @@ impl Exchange {
 
     /// 200 while the proxy serves, 503 as soon as it is asked to stop, so that a balancer sends the
     /// next request elsewhere while this one still accepts.
-    pub(super) fn answer_health_check(mut self) -> Response<Outgoing> {
+    pub(super) fn answer_health_check(mut self, request_id: &HeaderValue) -> Response<Outgoing> {
         let client = Rc::clone(self.client());
         if client.worker.is_leaving() {
             let sentence = "This proxy is stopping.";
-            return self.answer(Failure::new(StatusCode::SERVICE_UNAVAILABLE, "draining", sentence));
+            return self.answer(Failure::new(StatusCode::SERVICE_UNAVAILABLE, "draining", sentence), request_id);
         }
         client.with_record(|record| record.status = StatusCode::OK.as_u16());
         client.worker.count(|traffic| traffic.count_own_answer(StatusCode::OK.as_u16()));

@@ -1,6 +1,6 @@
 //! One request and its response, from the head that hyper parsed to the response body.
 //!
-//! The pipeline is [`Exchange::run`]; the modules beside it are its steps, in order.
+//! The pipeline is [`Exchange::serve`]; the modules beside it are its steps, in order.
 
 mod checks;
 mod choice;
@@ -31,6 +31,8 @@ use crate::page::{self, Failure};
 use crate::upstream::Forwarded;
 use crate::view::View;
 use crate::wire::BodyLength;
+use decide::Decision;
+use dispatch::Sent;
 pub(crate) use underway::Underway;
 
 /// The client is gone: there is nobody to answer.
@@ -100,23 +102,32 @@ pub(crate) fn begin(
     let has_body = body != BodyLength::None;
     client.wire.begin_exchange(body, view.snapshot.server().timeouts.client_body);
     client.upload.reset(has_body);
-    let exchange = Exchange::new(client, view, &request);
+    let (exchange, fresh) = Exchange::new(client, view, &request);
     let (head, incoming) = request.into_parts();
-    exchange.serve(Forwarded::new(head), incoming)
+    let mut request = Forwarded::new(head);
+    let prepared = exchange.prepare(&fresh, &mut request, incoming);
+    exchange.serve(fresh.request_id, prepared, request)
 }
 
 /// What is needed to answer, also when the request itself is on its way to an instance.
 struct Exchange {
     view: Rc<View>,
     underway: Underway,
-    fresh: Fresh,
     prefers_json: bool,
     version: Version,
     is_head: bool,
 }
 
+/// A request that is ready to go out.
+struct Prepared {
+    decision: Decision,
+    on_upgrade: Option<OnUpgrade>,
+    /// Its body is looked at first.
+    begins: bool,
+}
+
 impl Exchange {
-    fn new(client: &Rc<Client>, view: Rc<View>, request: &Request<Incoming>) -> Self {
+    fn new(client: &Rc<Client>, view: Rc<View>, request: &Request<Incoming>) -> (Self, Fresh) {
         let worker = &client.worker;
         let headers = request.headers();
         let began = SystemTime::now();
@@ -150,31 +161,68 @@ impl Exchange {
             reason: None,
             request_id: Some(fresh.request_id.clone()),
         }));
-        Exchange {
+        let exchange = Exchange {
             view,
             underway: Underway::new(client, started),
-            fresh,
             prefers_json: page::prefers_json(headers.get(ACCEPT)),
             version: request.version(),
             is_head: request.method() == Method::HEAD,
-        }
+        };
+        (exchange, fresh)
     }
 
     fn client(&self) -> &Rc<Client> {
         self.underway.client()
     }
 
-    async fn serve(self, request: Box<Forwarded>, incoming: Incoming) -> Result<Response<Outgoing>, ClientGone> {
-        match self.run(request, incoming).await {
-            Ok(sent) => Ok(self.respond(sent)),
-            Err(Stopped::Failed(failure)) => Ok(self.answer(failure)),
-            Err(Stopped::ClientGone) => Err(ClientGone),
-            Err(Stopped::HealthCheck) => Ok(self.answer_health_check()),
+    /// The pipeline: everything between a request and its response.
+    #[expect(clippy::manual_async_fn, reason = "an asynchronous function keeps what it is given twice while it waits")]
+    fn serve(
+        self,
+        request_id: HeaderValue,
+        mut prepared: Result<Prepared, Stopped>,
+        request: Box<Forwarded>,
+    ) -> impl Future<Output = Result<Response<Outgoing>, ClientGone>> {
+        async move {
+            match prepared {
+                // By reference: what is moved is kept twice, too.
+                Ok(ref mut prepared) => match self.ask(prepared, request).await {
+                    Ok(sent) => Ok(self.respond(prepared, sent)),
+                    Err(stopped) => self.stop(stopped, &request_id),
+                },
+                Err(stopped) => self.stop(stopped, &request_id),
+            }
         }
     }
 
-    /// The pipeline: everything between a request and the head of its response.
-    async fn run(&self, mut request: Box<Forwarded>, incoming: Incoming) -> Result<respond::Answered, Stopped> {
+    /// From a request that is ready to go out to the head of its response.
+    #[expect(clippy::manual_async_fn, reason = "an asynchronous function keeps what it is given twice while it waits")]
+    fn ask(&self, prepared: &Prepared, mut request: Box<Forwarded>) -> impl Future<Output = Result<Sent, Stopped>> {
+        async move {
+            if prepared.begins {
+                poll_fn(|cx| Poll::Ready(request.body.begin(cx))).await?;
+            }
+            let sent = self.dispatch(&prepared.decision, request).await?;
+            let interim = &self.client().wire.interim;
+            if interim.is_pending() {
+                poll_fn(|cx| interim.poll_drained(cx)).await;
+            }
+            checks::response(&sent.head, prepared.decision.upgrade)
+                .inspect_err(|_| sent.lease.failed(Failed::InvalidResponse))?;
+            Ok(sent)
+        }
+    }
+
+    fn stop(self, stopped: Stopped, request_id: &HeaderValue) -> Result<Response<Outgoing>, ClientGone> {
+        match stopped {
+            Stopped::Failed(failure) => Ok(self.answer(failure, request_id)),
+            Stopped::ClientGone => Err(ClientGone),
+            Stopped::HealthCheck => Ok(self.answer_health_check(request_id)),
+        }
+    }
+
+    /// The first steps: those that wait for nothing.
+    fn prepare(&self, fresh: &Fresh, request: &mut Forwarded, incoming: Incoming) -> Result<Prepared, Stopped> {
         let head = &mut request.head;
         let on_upgrade = head.extensions.remove::<OnUpgrade>();
         checks::request(head)?;
@@ -182,28 +230,21 @@ impl Exchange {
         if self.is_health_check(head) {
             return Err(Stopped::HealthCheck);
         }
-        let decision = self.decide(head)?;
-        self.client().wire.set_body_timeout(decision.limits.client_body_timeout);
-        let max_body_bytes = decision.limits.max_body_bytes;
+        let decision = self.decide(head, fresh)?;
+        let limits = self.limits(&decision);
+        self.client().wire.set_body_timeout(limits.client_body_timeout);
+        let max_body_bytes = limits.max_body_bytes;
         let has_body = !incoming.is_end_stream();
         checks::frame_body(head, has_body, max_body_bytes)?;
         request.body = Upload::new(incoming, self.client(), max_body_bytes);
         // An instance should not see the head of a request whose body is malformed from the start.
         // Asking for a body that is expected would be an answer to the client.
-        if has_body && !request.headers().contains_key(EXPECT) {
-            poll_fn(|cx| Poll::Ready(request.body.begin(cx))).await?;
-        }
-        let sent = self.dispatch(&decision, request).await?;
-        let interim = &self.client().wire.interim;
-        if interim.is_pending() {
-            poll_fn(|cx| interim.poll_drained(cx)).await;
-        }
-        checks::response(&sent.head, decision.upgrade).inspect_err(|_| sent.lease.failed(Failed::InvalidResponse))?;
-        Ok(respond::Answered { decision, sent, on_upgrade })
+        let begins = has_body && !request.headers().contains_key(EXPECT);
+        Ok(Prepared { decision, on_upgrade, begins })
     }
 
     /// The answer of the proxy itself.
-    fn answer(mut self, mut failure: Failure) -> Response<Outgoing> {
+    fn answer(mut self, mut failure: Failure, request_id: &HeaderValue) -> Response<Outgoing> {
         let client = Rc::clone(self.client());
         // What is left of a request body is not waited for, and could not be told from a request.
         failure.close |= client.wire.is_body_open() || client.worker.is_leaving();
@@ -213,7 +254,7 @@ impl Exchange {
         });
         client.worker.count(|traffic| traffic.count_own_answer(failure.status.as_u16()));
         self.underway.complete();
-        let page = page::answer(&failure, Some(&self.fresh.request_id), self.prefers_json, self.is_head);
+        let page = page::answer(&failure, Some(request_id), self.prefers_json, self.is_head);
         page.map(|text| Outgoing::Page { text, underway: self.underway })
     }
 

@@ -10,22 +10,15 @@ use warpdrive_core::forwarding::{Scheme, finish_response};
 
 use super::decide::Decision;
 use super::dispatch::Sent;
-use super::{Exchange, close_after};
+use super::{Exchange, Prepared, close_after};
 use crate::body::{Download, Outgoing};
 use crate::tunnel::{Side, Tunnel};
 use crate::upstream::{Lease, Link};
 
-/// A request that an instance has answered.
-pub(super) struct Answered {
-    pub(super) decision: Decision,
-    pub(super) sent: Sent,
-    pub(super) on_upgrade: Option<OnUpgrade>,
-}
-
 impl Exchange {
     /// Finishes the head and hands the body on.
-    pub(super) fn respond(self, answered: Answered) -> Response<Outgoing> {
-        let Answered { decision, sent, on_upgrade } = answered;
+    pub(super) fn respond(self, prepared: &mut Prepared, sent: Sent) -> Response<Outgoing> {
+        let Prepared { decision, on_upgrade, .. } = prepared;
         let client = Rc::clone(self.client());
         let mut head = sent.head;
         client.with_record(|record| record.status = head.status.as_u16());
@@ -42,7 +35,7 @@ impl Exchange {
         // hyper writes what the client understands; an instance's HTTP/1.0 is not the client's.
         head.version = Version::HTTP_11;
         if head.status == StatusCode::SWITCHING_PROTOCOLS {
-            return self.switch(head, sent.link, sent.lease, on_upgrade, &decision);
+            return self.switch(head, sent.link, sent.lease, on_upgrade.take(), decision);
         }
         if client.worker.is_leaving() {
             close_after(&mut head.headers);
@@ -51,7 +44,7 @@ impl Exchange {
         let download = Download {
             link: Some(sent.link),
             lease: Some(sent.lease),
-            read_timeout: decision.limits.read_timeout,
+            read_timeout: decision.read_timeout,
             silent_since: None,
             cut: None,
             close_delimited,
@@ -81,7 +74,7 @@ impl Exchange {
                 lease,
                 far: Side { io, early },
                 opened,
-                idle: decision.limits.tunnel_idle_timeout,
+                idle: self.limits(decision).tunnel_idle_timeout,
             };
             tokio::task::spawn_local(tunnel.run(on_client));
         }

@@ -29,14 +29,20 @@ pub(super) struct Search<'a> {
     worker: &'a Worker,
     /// The place of the instance that is being tried.
     current: usize,
-    /// The places of those that were given up.
-    given_up: Vec<usize>,
+    /// Boxed, since nearly no search has one.
+    past: Option<Box<Past>>,
     /// An idle connection has failed: its neighbours are as old, so only a new one will do.
     pub(super) fresh: bool,
     /// The request was sent a second time.
     pub(super) resent: bool,
-    /// Boxed, since nearly no search has one.
-    pub(super) last_failure: Option<Box<Failure>>,
+}
+
+/// What a search that did not find its instance at once has behind it.
+#[derive(Default)]
+struct Past {
+    /// The places of instances that were given up.
+    given_up: Vec<usize>,
+    last_failure: Option<Failure>,
     /// When the wait for room ends, counted from its begin.
     queue_deadline: Option<Instant>,
 }
@@ -58,12 +64,22 @@ impl<'a> Search<'a> {
     }
 
     fn untried(&self) -> impl Iterator<Item = usize> {
-        (0..self.upstream.pools.len()).filter(|place| !self.given_up.contains(place))
+        (0..self.upstream.pools.len()).filter(|place| !self.is_given_up(*place))
+    }
+
+    fn is_given_up(&self, place: usize) -> bool {
+        self.past.as_ref().is_some_and(|past| past.given_up.contains(&place))
     }
 
     pub(super) fn give_up(&mut self, failure: Failure) {
-        self.given_up.push(self.current);
-        self.last_failure = Some(Box::new(failure));
+        let past = self.past.get_or_insert_default();
+        past.given_up.push(self.current);
+        past.last_failure = Some(failure);
+    }
+
+    /// Why the instance that was tried last was given up, if one was tried.
+    pub(super) fn into_last_failure(self) -> Option<Failure> {
+        self.past.and_then(|past| past.last_failure)
     }
 
     /// What the client's cookie has to say from now on, where it does not say so already.
@@ -91,7 +107,8 @@ impl<'a> Search<'a> {
             upstream.state.refused.queue_full.fetch_add(1, Relaxed);
             return Err(queue_full());
         };
-        let deadline = *self.queue_deadline.get_or_insert_with(|| clock::now() + upstream.queue.timeout);
+        let past = self.past.get_or_insert_default();
+        let deadline = *past.queue_deadline.get_or_insert_with(|| clock::now() + upstream.queue.timeout);
         let mut alarm = Alarm::new();
         poll_fn(|cx| {
             if place.is_first(cx) {
@@ -140,7 +157,7 @@ impl<'a> Search<'a> {
                 return None;
             }
             let usable = |place: usize| {
-                round.has(upstream, place, chance) && !self.given_up.contains(&place) && upstream.has_room(place)
+                round.has(upstream, place, chance) && !self.is_given_up(place) && upstream.has_room(place)
             };
             balancer.pick(&self.asked, usable, |place| upstream.in_flight(place))
         })
@@ -162,7 +179,7 @@ impl<'a> Search<'a> {
             .balancer
             .borrow()
             .pinned(pin)
-            .filter(|place| self.upstream.is_available(*place) && !self.given_up.contains(place))
+            .filter(|place| self.upstream.is_available(*place) && !self.is_given_up(*place))
     }
 }
 
@@ -189,11 +206,9 @@ impl Exchange {
                     .and_then(|cookie| headers.get_all(COOKIE).iter().find_map(|field| cookie.read(field.as_bytes()))),
             },
             current: 0,
-            given_up: Vec::new(),
+            past: None,
             fresh: false,
             resent: false,
-            last_failure: None,
-            queue_deadline: None,
         }
     }
 }

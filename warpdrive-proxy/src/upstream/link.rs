@@ -1,5 +1,6 @@
 //! What an exchange has of an instance: a connection, or a stream of one.
 
+use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -17,7 +18,6 @@ use super::pool::Pool;
 use super::read_space::ReadSpace;
 use super::socket::Socket;
 use super::{h2c, http1};
-use crate::alarm::Alarm;
 use crate::body::UploadStage;
 use crate::client::Client;
 use crate::clock;
@@ -27,6 +27,24 @@ pub(crate) enum Link {
     /// Boxed as long as it lives, since each exchange hands it on half a dozen times.
     Http1(Box<http1::Connection>),
     H2c(Box<h2c::Stream>),
+}
+
+/// A request on its way, until the head of its response: see [`Link::send`].
+pub(crate) enum Sending<'a> {
+    Http1(http1::Sending<'a>),
+    /// Boxed, so that the exchanges of most instances have no place for it.
+    H2c(Pin<Box<dyn Future<Output = Result<response::Parts, Loss>> + 'a>>),
+}
+
+impl Future for Sending<'_> {
+    type Output = Result<response::Parts, Loss>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.get_mut() {
+            Sending::Http1(sending) => Pin::new(sending).poll(cx),
+            Sending::H2c(sending) => sending.as_mut().poll(cx),
+        }
+    }
 }
 
 /// Why there is no response.
@@ -69,20 +87,14 @@ pub(crate) struct BodyCut;
 /// The wait for a response: ready when the instance took too long.
 ///
 /// `limit` runs from `last_write`, the last byte of the request that was sent.
-pub(super) fn poll_deadline(
-    alarm: &mut Alarm,
-    cx: &mut Context<'_>,
-    client: &Client,
-    last_write: Instant,
-    limit: Duration,
-) -> Poll<Lost> {
+pub(super) fn poll_deadline(cx: &mut Context<'_>, client: &Client, last_write: Instant, limit: Duration) -> Poll<Lost> {
     let stage = client.upload.stage();
     let deadline = match stage {
         // Nobody wakes this task when that ends, so it looks again in time.
         UploadStage::WaitsForClient => clock::now() + limit,
         UploadStage::Flows | UploadStage::Ended => last_write + limit,
     };
-    ready!(alarm.poll(cx, deadline));
+    ready!(client.patience.borrow_mut().poll(cx, deadline));
     Poll::Ready(match stage {
         UploadStage::Ended => Lost::FirstByteTimeout,
         UploadStage::Flows | UploadStage::WaitsForClient => Lost::StoppedReading,
@@ -116,14 +128,6 @@ impl Link {
         }
     }
 
-    /// The timer that goes with it.
-    pub(crate) fn alarm(&mut self) -> &mut Alarm {
-        match self {
-            Link::Http1(connection) => connection.alarm(),
-            Link::H2c(stream) => stream.alarm(),
-        }
-    }
-
     /// The time since the last request was sent.
     pub(crate) fn waited(&self) -> Duration {
         match self {
@@ -140,16 +144,10 @@ impl Link {
     /// # Errors
     ///
     /// See [`Loss`].
-    pub(crate) async fn send(
-        &mut self,
-        request: Box<Forwarded>,
-        client: &Client,
-        limit: Duration,
-    ) -> Result<response::Parts, Loss> {
+    pub(crate) fn send<'a>(&'a mut self, request: Box<Forwarded>, client: &'a Client, limit: Duration) -> Sending<'a> {
         match self {
-            Link::Http1(connection) => connection.send(request, client, limit).await,
-            // Boxed, so that the exchanges of most instances have no place for it.
-            Link::H2c(stream) => Box::pin(stream.send(request, client, limit)).await,
+            Link::Http1(connection) => Sending::Http1(connection.send(request, client, limit)),
+            Link::H2c(stream) => Sending::H2c(Box::pin(stream.send(request, client, limit))),
         }
     }
 

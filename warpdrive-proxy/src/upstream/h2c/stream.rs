@@ -20,7 +20,6 @@ use super::super::rest::{Rest, Stopped};
 use super::super::socket::Socket;
 use super::connection::builder;
 use super::{Connection, Outflow, encode};
-use crate::alarm::Alarm;
 use crate::client::Client;
 use crate::clock;
 use crate::limits::INTERIM_RESPONSES;
@@ -31,7 +30,6 @@ pub(crate) struct Stream {
     reused: bool,
     body: Body,
     rest: Option<Rest>,
-    alarm: Alarm,
     sent_at: Option<Instant>,
 }
 
@@ -47,15 +45,11 @@ impl Stream {
     pub(in super::super) fn new(connection: Rc<Connection>) -> Self {
         connection.join();
         let reused = connection.has_served();
-        Stream { connection, reused, body: Body::Ended, rest: None, alarm: Alarm::new(), sent_at: None }
+        Stream { connection, reused, body: Body::Ended, rest: None, sent_at: None }
     }
 
     pub(in super::super) fn is_reused(&self) -> bool {
         self.reused
-    }
-
-    pub(in super::super) fn alarm(&mut self) -> &mut Alarm {
-        &mut self.alarm
     }
 
     pub(in super::super) fn waited(&self) -> Duration {
@@ -96,7 +90,7 @@ impl Stream {
                 return Poll::Ready(outcome.map_err(Failed::Stream));
             }
             let last_write = outflow.last_write();
-            poll_deadline(&mut self.alarm, cx, client, last_write, limit).map(|lost| Err(lost.into()))
+            poll_deadline(cx, client, last_write, limit).map(|lost| Err(lost.into()))
         })
         .await;
         let response = match outcome {

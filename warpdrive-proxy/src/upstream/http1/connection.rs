@@ -1,28 +1,28 @@
 //! One connection to an instance that speaks HTTP/1.1, and the exchange on it.
 
+mod sending;
+
 use std::cell::Cell;
-use std::future::poll_fn;
 use std::io;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::{Method, response};
 use http_body::{Frame, SizeHint};
 use tokio::time::Instant;
 
 use super::super::forwarded::Forwarded;
-use super::super::link::{BodyCut, Loss, Lost, poll_deadline};
+use super::super::link::BodyCut;
 use super::super::opened::Opened;
 use super::super::read_space::ReadSpace;
-use super::super::rest::{Rest, Stopped};
+use super::super::rest::Rest;
 use super::super::socket::{ReadHalf, Socket, WriteHalf};
-use super::{Decoded, Decoder, Head, Malformed, Outflow, Start, Watch, parse};
-use crate::alarm::Alarm;
+use super::{Decoded, Decoder, Malformed};
 use crate::client::Client;
 use crate::clock;
-use crate::limits::{INTERIM_RESPONSES, PIECE_BYTES, UPSTREAM_READ_BYTES};
+use crate::limits::{PIECE_BYTES, UPSTREAM_READ_BYTES};
+pub(crate) use sending::Sending;
 
 /// A connection to an instance, used by one exchange at a time. Dropped, it is closed at once.
 pub(crate) struct Connection {
@@ -47,7 +47,6 @@ pub(crate) struct Connection {
     persists: bool,
     /// How long it may be idle, if the instance has said so.
     lifetime: Option<Duration>,
-    alarm: Alarm,
     reused: bool,
     sent_at: Option<Instant>,
     /// Taken by the tunnel that this connection becomes.
@@ -71,7 +70,6 @@ impl Connection {
             returned: Rc::default(),
             persists: true,
             lifetime: None,
-            alarm: Alarm::new(),
             reused: false,
             sent_at: None,
             opened: Some(opened),
@@ -103,113 +101,23 @@ impl Connection {
         self.lifetime
     }
 
-    /// The timer that goes with this connection.
-    pub(in super::super) fn alarm(&mut self) -> &mut Alarm {
-        &mut self.alarm
-    }
-
     /// The time since the last request was sent.
     pub(in super::super) fn waited(&self) -> Duration {
         self.sent_at.map_or(Duration::ZERO, |sent| clock::now() - sent)
     }
 
     /// See [`super::super::Link::send`].
-    pub(in super::super) async fn send(
-        &mut self,
+    pub(in super::super) fn send<'a>(
+        &'a mut self,
         request: Box<Forwarded>,
-        client: &Client,
+        client: &'a Client,
         limit: Duration,
-    ) -> Result<response::Parts, Loss> {
-        let Some(mut write) = self.write.take() else {
-            return Err(Loss { lost: Lost::Unsent, request: Some(request) });
-        };
+    ) -> Sending<'a> {
         self.sent_at = Some(clock::now());
         self.persists = false;
         self.piece = PIECE_BYTES.1;
         self.until_growth = 0;
-        let mut answer = Answer { to_head: request.head.method == Method::HEAD, ..Answer::default() };
-        let mut outflow = Outflow::new(request, client.worker.head_space.take());
-        let (mut sends, mut refused) = (true, false);
-        let outcome = poll_fn(|cx| {
-            if sends && let Poll::Ready(sent) = outflow.poll(cx, &mut write) {
-                sends = false;
-                match sent {
-                    Ok(()) => client.worker.head_space.set(outflow.take_space()),
-                    // Whoever asked knows why.
-                    Err(Stopped::Client) => return Poll::Ready(Err(Lost::Broken)),
-                    // An instance that answers early and closes makes a write fail while its answer
-                    // still waits to be read: that, or the end, comes next.
-                    Err(Stopped::Instance) => refused = true,
-                }
-            }
-            if let Poll::Ready(outcome) = self.poll_answer(cx, client, &mut answer, &mut outflow) {
-                return Poll::Ready(outcome);
-            }
-            poll_deadline(&mut self.alarm, cx, client, outflow.last_write(), limit).map(Err)
-        })
-        .await;
-        let head = match outcome {
-            Ok(head) => head,
-            Err(lost) => {
-                let is_unsent = lost == Lost::Unanswered && !outflow.has_begun();
-                let lost = if is_unsent { Lost::Unsent } else { lost };
-                return Err(Loss { lost, request: outflow.take_back() });
-            }
-        };
-        self.body = head.body;
-        self.lifetime = head.lifetime;
-        if outflow.is_done() {
-            self.persists = head.persists;
-        } else if !refused && !client.wire.interim.holds_body() {
-            self.persists = head.persists;
-            let returned = Rc::clone(&self.returned);
-            self.rest = Some(Rest::send(async move {
-                poll_fn(|cx| outflow.poll(cx, &mut write)).await?;
-                returned.set(Some(write));
-                Ok(())
-            }));
-            return Ok(head.parts);
-        }
-        // Also where no more is sent on it: an end would tell the instance that nobody waits.
-        self.write = Some(write);
-        Ok(head.parts)
-    }
-
-    /// Reads to the head of the final response; interim ones are passed on.
-    fn poll_answer(
-        &mut self,
-        cx: &mut Context<'_>,
-        client: &Client,
-        answer: &mut Answer,
-        outflow: &mut Outflow,
-    ) -> Poll<Result<Head, Lost>> {
-        loop {
-            // What comes with the head is the first piece.
-            let size = self.read_size.min(PIECE_BYTES.1);
-            let bytes = match ready!(self.poll_fill(cx, size)) {
-                Ok(0) | Err(_) if answer.received => return Poll::Ready(Err(Lost::Broken)),
-                Ok(0) | Err(_) => return Poll::Ready(Err(Lost::Unanswered)),
-                Ok(bytes) => bytes,
-            };
-            answer.received |= bytes > 0;
-            loop {
-                match parse(&mut self.buffer, &mut answer.watch, answer.to_head, || outflow.take_map()) {
-                    Ok(Start::Final(head)) => return Poll::Ready(Ok(head)),
-                    Ok(Start::Interim(status, headers)) => {
-                        answer.interim += 1;
-                        client.wire.interim.receive(status, &headers);
-                        if answer.interim > INTERIM_RESPONSES || client.wire.interim.is_flooded() {
-                            return Poll::Ready(Err(Lost::Nonsense));
-                        }
-                        if self.buffer.is_empty() {
-                            break;
-                        }
-                    }
-                    Ok(Start::More) => break,
-                    Err(Malformed) => return Poll::Ready(Err(Lost::Nonsense)),
-                }
-            }
-        }
+        Sending::new(self, request, client, limit)
     }
 
     /// See [`super::super::Link::poll_frame`].
@@ -306,13 +214,4 @@ impl Connection {
         let opened = self.opened.take();
         Socket::reunite(self.read, self.write?).map(|socket| (socket, early, opened))
     }
-}
-
-/// What has come of an answer.
-#[derive(Debug, Default)]
-struct Answer {
-    to_head: bool,
-    received: bool,
-    interim: usize,
-    watch: Watch,
 }

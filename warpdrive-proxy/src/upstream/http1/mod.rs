@@ -12,7 +12,7 @@ mod outflow;
 mod request;
 mod response;
 
-pub(super) use connection::Connection;
+pub(super) use connection::{Connection, Sending};
 use decode::{Decoded, Decoder};
 use outflow::Outflow;
 pub(super) use request::encode;

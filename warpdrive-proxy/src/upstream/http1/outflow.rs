@@ -36,19 +36,24 @@ pub(in super::super) struct Outflow {
     begun: bool,
     /// The response has begun.
     answered: bool,
-    framing: BodyFraming,
-    /// The names that `Trailer` announces; others are not sent.
-    announced: Vec<String>,
     /// Written first: the head, the size of a chunk, the end of the chunks.
     text: Vec<u8>,
     written: usize,
-    /// Written next.
+    /// Written next. Boxed, since most requests are a head alone.
+    body: Option<Box<Staged>>,
+    last_write: Instant,
+}
+
+/// What of a body was taken and not written.
+struct Staged {
+    framing: BodyFraming,
+    /// The names that `Trailer` announces; others are not sent.
+    announced: Vec<String>,
     data: Bytes,
     /// Written last.
     end: &'static [u8],
-    /// The last byte is in the fields above.
+    /// The last byte is in the fields above, or written.
     ended: bool,
-    last_write: Instant,
 }
 
 impl Outflow {
@@ -57,18 +62,14 @@ impl Outflow {
         space.clear();
         encode(&request.head, &mut space);
         let framing = framing(request.headers());
-        let ended = request.body.is_empty() && framing != BodyFraming::Chunked;
+        let has_body = !request.body.is_empty() || framing == BodyFraming::Chunked;
         Outflow {
-            announced: if framing == BodyFraming::Chunked { announced(request.headers()) } else { Vec::new() },
+            body: has_body.then(|| Box::new(Staged::new(framing, request.headers()))),
             request,
             begun: false,
             answered: false,
-            framing,
             text: space,
             written: 0,
-            data: Bytes::new(),
-            end: &[],
-            ended,
             last_write: clock::now(),
         }
     }
@@ -80,7 +81,7 @@ impl Outflow {
 
     /// Whether the kernel has all of it.
     pub(in super::super) fn is_done(&self) -> bool {
-        self.ended && self.is_empty()
+        self.is_empty() && self.is_ended()
     }
 
     /// The map of the request's fields, empty, for the response's; the request cannot be taken back after that.
@@ -111,14 +112,19 @@ impl Outflow {
         if self.answered || (self.begun && !self.request.body.is_empty()) {
             return None;
         }
-        if !self.data.is_empty() {
-            self.request.body.put_back(self.data);
+        if let Some(staged) = self.body.filter(|staged| !staged.data.is_empty()) {
+            self.request.body.put_back(staged.data);
         }
         Some(self.request)
     }
 
     fn is_empty(&self) -> bool {
-        self.written == self.text.len() && self.data.is_empty() && self.end.is_empty()
+        self.written == self.text.len() && self.body.as_ref().is_none_or(|staged| staged.is_empty())
+    }
+
+    /// Nothing comes after what is staged.
+    fn is_ended(&self) -> bool {
+        self.body.as_ref().is_none_or(|staged| staged.ended)
     }
 
     /// Writes as much as the kernel takes. Ready when it has all.
@@ -129,55 +135,78 @@ impl Outflow {
     pub(in super::super) fn poll(&mut self, cx: &mut Context<'_>, socket: &mut WriteHalf) -> Poll<Result<(), Stopped>> {
         loop {
             // A small body goes out in one write with the head.
-            if !self.ended && self.data.is_empty() && self.end.is_empty() {
+            if let Some(staged) = self.body.as_mut().filter(|staged| !staged.ended && staged.is_empty()) {
                 match Pin::new(&mut self.request.body).poll_frame(cx) {
-                    Poll::Ready(Some(Ok(frame))) => self.stage(frame),
+                    Poll::Ready(Some(Ok(frame))) => staged.stage(frame, &mut self.text),
                     Poll::Ready(Some(Err(_))) => return Poll::Ready(Err(Stopped::Client)),
-                    Poll::Ready(None) => self.stage_end(None)?,
+                    Poll::Ready(None) => staged.stage_end(None, &mut self.text)?,
                     Poll::Pending if self.is_empty() => return Poll::Pending,
                     Poll::Pending => {}
                 }
             }
             while !self.is_empty() {
                 let text = self.text.get(self.written..).unwrap_or_default();
-                let sent = if self.data.is_empty() && self.end.is_empty() {
-                    // Most requests are a head alone, and the kernel has less to do for one piece.
-                    socket.poll_write(cx, text)
-                } else {
-                    socket.poll_write_vectored(cx, &[text, &self.data, self.end].map(IoSlice::new))
+                let sent = match &self.body {
+                    Some(staged) if !staged.is_empty() => {
+                        socket.poll_write_vectored(cx, &[text, &staged.data, staged.end].map(IoSlice::new))
+                    }
+                    // The kernel has less to do for one piece.
+                    _ => socket.poll_write(cx, text),
                 };
                 match ready!(sent) {
                     Ok(0) | Err(_) => return Poll::Ready(Err(Stopped::Instance)),
                     Ok(bytes) => self.wrote(bytes),
                 }
             }
-            if self.ended {
+            if self.is_ended() {
                 return Poll::Ready(Ok(()));
             }
         }
     }
 
-    fn wrote(&mut self, mut bytes: usize) {
+    fn wrote(&mut self, bytes: usize) {
         self.begun = true;
         self.last_write = clock::now();
         let text = bytes.min(self.text.len() - self.written);
         self.written += text;
-        bytes -= text;
-        let data = bytes.min(self.data.len());
-        self.data.advance(data);
-        bytes -= data;
-        self.end = self.end.get(bytes..).unwrap_or_default();
+        if let Some(staged) = &mut self.body {
+            staged.wrote(bytes - text);
+        }
         if self.is_empty() {
             self.text.clear();
             self.written = 0;
+        }
+    }
+}
+
+impl Staged {
+    fn new(framing: BodyFraming, headers: &HeaderMap) -> Self {
+        let announced = if framing == BodyFraming::Chunked { announced(headers) } else { Vec::new() };
+        Staged { framing, announced, data: Bytes::new(), end: &[], ended: false }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.data.is_empty() && self.end.is_empty()
+    }
+
+    fn wrote(&mut self, bytes: usize) {
+        let data = bytes.min(self.data.len());
+        self.data.advance(data);
+        self.end = self.end.get(bytes - data..).unwrap_or_default();
+        if self.is_empty() {
+            // Nothing holds on to the piece that it was a part of.
             self.data = Bytes::new();
         }
     }
 
-    fn stage(&mut self, frame: Frame<Bytes>) {
+    fn stage(&mut self, frame: Frame<Bytes>, text: &mut Vec<u8>) {
         let data = match frame.into_data() {
             Ok(data) => data,
-            Err(frame) => return self.stage_trailers(frame),
+            Err(frame) => {
+                let trailers = frame.into_trailers().unwrap_or_default();
+                let _ = self.stage_end(Some(&trailers), text);
+                return;
+            }
         };
         match &mut self.framing {
             BodyFraming::Length(left) => {
@@ -190,16 +219,11 @@ impl Outflow {
             BodyFraming::Chunked if data.is_empty() => {}
             BodyFraming::Chunked => {
                 // Writing to a vector cannot fail.
-                let _ = write!(self.text, "{:x}\r\n", data.len());
+                let _ = write!(text, "{:x}\r\n", data.len());
                 self.data = data;
                 self.end = CHUNK_END;
             }
         }
-    }
-
-    fn stage_trailers(&mut self, frame: Frame<Bytes>) {
-        let trailers = frame.into_trailers().unwrap_or_default();
-        let _ = self.stage_end(Some(&trailers));
     }
 
     /// The body has ended.
@@ -207,22 +231,22 @@ impl Outflow {
     /// # Errors
     ///
     /// It is shorter than its length.
-    fn stage_end(&mut self, trailers: Option<&HeaderMap>) -> Result<(), Stopped> {
+    fn stage_end(&mut self, trailers: Option<&HeaderMap>, text: &mut Vec<u8>) -> Result<(), Stopped> {
         match self.framing {
             BodyFraming::Length(0) => {}
             BodyFraming::Length(_) => return Err(Stopped::Client),
             BodyFraming::Chunked => {
                 let (last, end) = LAST_CHUNK.split_at(3);
-                self.text.extend_from_slice(last);
+                text.extend_from_slice(last);
                 for (name, value) in trailers.into_iter().flatten() {
                     if self.announced.iter().any(|announced| announced.eq_ignore_ascii_case(name.as_str())) {
-                        self.text.extend_from_slice(name.as_str().as_bytes());
-                        self.text.extend_from_slice(b": ");
-                        self.text.extend_from_slice(value.as_bytes());
-                        self.text.extend_from_slice(b"\r\n");
+                        text.extend_from_slice(name.as_str().as_bytes());
+                        text.extend_from_slice(b": ");
+                        text.extend_from_slice(value.as_bytes());
+                        text.extend_from_slice(b"\r\n");
                     }
                 }
-                self.text.extend_from_slice(end);
+                text.extend_from_slice(end);
             }
         }
         self.ended = true;
