@@ -108,7 +108,14 @@ pub(crate) const JOINED_BYTES: usize = 1024;
 /// so many tasks take some two milliseconds.
 pub(crate) const EVENT_INTERVAL: u32 = 256;
 
-/// Fields that a map has room for which a client connection keeps from request to request. A larger head
+/// A block that heads of requests to instances share: eight or so. A request that waits for its instance holds
+/// on to its block, so that a larger one would cost more than it saves.
+pub(crate) const HEAD_SPACE_BYTES: usize = 4096;
+
+/// Empty maps for fields that a worker keeps. As many are out of use as requests wait for their instances.
+pub(crate) const SPARE_MAPS: usize = 1024;
+
+/// Fields that a map has room for which is kept from head to head. A larger head
 /// has a map of its own.
 pub(crate) const KEPT_MAP_FIELDS: usize = 48;
 

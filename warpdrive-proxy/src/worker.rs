@@ -30,7 +30,7 @@ use crate::limits::{PLACED_CONNECTIONS, SWEEP, TUNNEL_READ_BYTES};
 use crate::read_share::ReadShare;
 use crate::roster::Roster;
 use crate::snapshot::Live;
-use crate::upstream::ReadSpace;
+use crate::upstream::{HeadSpace, ReadSpace};
 use crate::view::Views;
 
 /// Request ids made at once.
@@ -84,8 +84,7 @@ pub(crate) struct Worker {
     pub(crate) connection_ended: Notify,
     /// What tunnels read into.
     pub(crate) tunnel_space: RefCell<Box<[u8]>>,
-    /// What request heads are written in; the worker sends most of them at once.
-    pub(crate) head_space: Cell<Vec<u8>>,
+    pub(crate) head_space: HeadSpace,
     pub(crate) warnings: Warnings,
     pub(crate) reads: Arc<ReadShare>,
     pub(crate) read_space: Rc<ReadSpace>,
@@ -172,7 +171,7 @@ impl Worker {
             roster: Roster::default(),
             connection_ended: Notify::new(),
             tunnel_space: RefCell::new(vec![0; TUNNEL_READ_BYTES].into_boxed_slice()),
-            head_space: Cell::default(),
+            head_space: HeadSpace::default(),
             read_space: Rc::default(),
             warnings: Warnings::default(),
             reads: Arc::default(),

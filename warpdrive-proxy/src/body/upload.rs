@@ -145,13 +145,6 @@ impl Upload {
     pub(crate) fn is_empty(&self) -> bool {
         matches!(self, Upload::Empty)
     }
-
-    /// Takes back the piece that came last, of which nothing was sent.
-    pub(crate) fn put_back(&mut self, data: Bytes) {
-        if let Upload::Client(body) = self {
-            body.begun = Some(Some(Frame::data(data)));
-        }
-    }
 }
 
 impl ClientBody {

@@ -4,7 +4,6 @@ use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use http::header::EXPECT;
 use http::{StatusCode, Version, response};
 use warpdrive_core::balance::Pin;
 
@@ -14,7 +13,7 @@ use super::{Exchange, Stopped, close_after};
 use crate::clock;
 use crate::counters::Failed;
 use crate::page::Failure;
-use crate::upstream::{ConnectError, Forwarded, Lease, Link, Loss, Lost};
+use crate::upstream::{ConnectError, Forwarded, Lease, Link, Loss, Lost, Request};
 
 /// A response head, with the connection that its body will come from.
 pub(super) struct Sent {
@@ -51,6 +50,7 @@ impl Exchange {
             if !upstream.keepalive && !decision.upgrade {
                 close_after(&mut request.head.headers);
             }
+            let mut request = Request::Fields(request);
             loop {
                 // What is seldom needed is boxed here and below: else every exchange has a place for it.
                 let lease = match search.look_in_turn() {
@@ -77,10 +77,8 @@ impl Exchange {
                         }
                     },
                 };
-                // hyper would send the body at once, whatever the client waits for.
-                let holds_body = !request.body.is_empty() && request.headers().contains_key(EXPECT);
                 // RFC 9110 section 15.2: a client of HTTP/1.0 gets no interim response.
-                client.wire.interim.expect(holds_body, self.version != Version::HTTP_10);
+                client.wire.interim.expect(request.kind().holds_body, self.version != Version::HTTP_10);
                 match link.send(request, client, decision.read_timeout).await {
                     Ok(head) => {
                         pool.instance().health.request_succeeded();
@@ -161,12 +159,7 @@ impl Exchange {
 
     /// The request to send once more, where there is one and the budget allows it: on another instance if
     /// there is any.
-    fn resend(
-        &self,
-        search: &mut Search<'_>,
-        request: Option<Box<Forwarded>>,
-        failure: Failure,
-    ) -> Result<Box<Forwarded>, Failure> {
+    fn resend(&self, search: &mut Search<'_>, request: Option<Request>, failure: Failure) -> Result<Request, Failure> {
         let Some(request) = request.filter(|_| !search.resent) else { return Err(failure) };
         if !search.upstream.retries.borrow_mut().try_retry(self.client().worker.second()) {
             return Err(failure);
@@ -185,9 +178,9 @@ impl Exchange {
         lost: Lost,
         search: &mut Search<'_>,
         link: &Link,
-        request: Option<Box<Forwarded>>,
+        request: Option<Request>,
         decision: &Decision,
-    ) -> Result<Box<Forwarded>, Failure> {
+    ) -> Result<Request, Failure> {
         match lost {
             Lost::Unsent => {
                 // A new connection that is closed before it takes a request is as good as none.
@@ -201,12 +194,12 @@ impl Exchange {
             Lost::Refused => self.resend(search, request, closed()),
             // With one instance alone only an old connection is a reason to believe in another try.
             Lost::Unanswered if link.is_reused() || search.has_another() => {
-                self.resend(search, request.filter(|it| it.may_repeat()), closed())
+                self.resend(search, request.filter(|it| it.kind().may_repeat), closed())
             }
             Lost::Unanswered => Err(closed()),
             Lost::FirstByteTimeout => {
                 let may_retry = self.limits(decision).retry_timeouts && search.has_another();
-                self.resend(search, request.filter(|it| may_retry && it.is_plain_read()), first_byte_timeout())
+                self.resend(search, request.filter(|it| may_retry && it.kind().is_plain_read), first_byte_timeout())
             }
             Lost::Broken => Err(closed()),
             Lost::Nonsense => Err(Failure::new(

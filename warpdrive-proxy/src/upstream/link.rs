@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use warpdrive_core::model::Protocol;
 
 use super::connect::{ConnectError, connect};
-use super::forwarded::Forwarded;
+use super::forwarded::Request;
 use super::opened::Opened;
 use super::pool::Pool;
 use super::read_space::ReadSpace;
@@ -71,7 +71,7 @@ pub(crate) struct Loss {
     pub(crate) lost: Lost,
     /// The request as it was, where nothing of a body is missing. Its head is kept until the response begins,
     /// which costs nothing: nearly no request is sent twice.
-    pub(crate) request: Option<Box<Forwarded>>,
+    pub(crate) request: Option<Request>,
 }
 
 impl From<Lost> for Loss {
@@ -144,7 +144,7 @@ impl Link {
     /// # Errors
     ///
     /// See [`Loss`].
-    pub(crate) fn send<'a>(&'a mut self, request: Box<Forwarded>, client: &'a Client, limit: Duration) -> Sending<'a> {
+    pub(crate) fn send<'a>(&'a mut self, request: Request, client: &'a Client, limit: Duration) -> Sending<'a> {
         match self {
             Link::Http1(connection) => Sending::Http1(connection.send(request, client, limit)),
             Link::H2c(stream) => Sending::H2c(Box::pin(stream.send(request, client, limit))),

@@ -3,6 +3,7 @@
 mod connect;
 mod forwarded;
 mod h2c;
+mod head_space;
 mod health;
 mod http1;
 mod lease;
@@ -20,7 +21,8 @@ mod socket;
 mod told;
 
 pub(crate) use connect::{ConnectError, Endpoint};
-pub(crate) use forwarded::Forwarded;
+pub(crate) use forwarded::{Forwarded, Request};
+pub(crate) use head_space::HeadSpace;
 pub use health::{HealthReport, HealthState};
 pub(crate) use lease::Lease;
 pub(crate) use link::{BodyCut, Link, Loss, Lost};

@@ -10,11 +10,11 @@ use bytes::Bytes;
 use h2::client::ResponseFuture;
 use h2::{Reason, RecvStream};
 use http::header::{CONTENT_TYPE, HeaderValue, TRAILER};
-use http::{Request, Response, StatusCode, request, response};
+use http::{Response, StatusCode, request, response};
 use http_body::{Frame, SizeHint};
 use tokio::time::Instant;
 
-use super::super::forwarded::Forwarded;
+use super::super::forwarded::{Forwarded, Request};
 use super::super::link::{BodyCut, Loss, Lost, poll_deadline};
 use super::super::rest::{Rest, Stopped};
 use super::super::socket::Socket;
@@ -59,16 +59,21 @@ impl Stream {
     /// See [`super::super::Link::send`].
     pub(in super::super) async fn send(
         &mut self,
-        request: Box<Forwarded>,
+        request: Request,
         client: &Client,
         limit: Duration,
     ) -> Result<response::Parts, Loss> {
+        // Only where the instance has changed its protocol between two tries.
+        let Request::Fields(request) = request else { return Err(Lost::Broken.into()) };
         let Forwarded { head, body } = *request;
         self.sent_at = Some(clock::now());
         // Core has checked `Host`; one that is no authority can reach no instance of this kind.
         let Some(encoded) = encode(&head) else { return Err(Lost::Broken.into()) };
         let Ok((mut response, stream)) = self.connection.sender().send_request(encoded, body.is_empty()) else {
-            return Err(Loss { lost: Lost::Unsent, request: Some(Box::new(Forwarded { head, body })) });
+            return Err(Loss {
+                lost: Lost::Unsent,
+                request: Some(Request::Fields(Box::new(Forwarded { head, body }))),
+            });
         };
         let mut outflow = Outflow::new(stream, body);
         let mut interim = Interim::default();
@@ -101,7 +106,8 @@ impl Stream {
                     Failed::Stream(error) => lost(&error),
                 };
                 let body = outflow.take_back();
-                return Err(Loss { lost, request: body.map(|body| Box::new(Forwarded { head, body })) });
+                let request = body.map(|body| Request::Fields(Box::new(Forwarded { head, body })));
+                return Err(Loss { lost, request });
             }
         };
         if !outflow.is_done() && !refused && !client.wire.interim.holds_body() {
@@ -238,7 +244,7 @@ fn announce_trailers(head: &mut response::Parts) {
 pub(in super::super) async fn ask(socket: Socket, head: &request::Parts) -> Result<StatusCode, String> {
     let no_answer = |error: h2::Error| format!("no answer: {error}");
     let (mut sender, connection) = builder().handshake::<_, Bytes>(socket).await.map_err(no_answer)?;
-    let encoded: Request<()> = encode(head).ok_or("no answer: the host is no authority")?;
+    let encoded: http::Request<()> = encode(head).ok_or("no answer: the host is no authority")?;
     let (response, _) = sender.send_request(encoded, true).map_err(no_answer)?;
     let (mut connection, mut response) = (pin!(connection), pin!(response));
     let mut ended = false;

@@ -12,7 +12,7 @@ use bytes::{Bytes, BytesMut};
 use http_body::{Frame, SizeHint};
 use tokio::time::Instant;
 
-use super::super::forwarded::Forwarded;
+use super::super::forwarded::Request;
 use super::super::link::BodyCut;
 use super::super::opened::Opened;
 use super::super::read_space::ReadSpace;
@@ -109,7 +109,7 @@ impl Connection {
     /// See [`super::super::Link::send`].
     pub(in super::super) fn send<'a>(
         &'a mut self,
-        request: Box<Forwarded>,
+        request: Request,
         client: &'a Client,
         limit: Duration,
     ) -> Sending<'a> {

@@ -14,7 +14,7 @@ mod response;
 
 pub(super) use connection::{Connection, Sending};
 use decode::{Decoded, Decoder};
-use outflow::Outflow;
+pub(super) use outflow::Outflow;
 pub(super) use request::encode;
 use response::Head;
 pub(super) use response::{Start, Watch, parse};

@@ -6,9 +6,9 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use http::{Method, response};
+use http::response;
 
-use super::super::super::forwarded::Forwarded;
+use super::super::super::forwarded::Request;
 use super::super::super::link::{Loss, Lost, poll_deadline};
 use super::super::super::rest::{Rest, Stopped};
 use super::super::{Head, Malformed, Outflow, Start, Watch, parse};
@@ -43,15 +43,13 @@ struct Answer {
 }
 
 impl<'a> Sending<'a> {
-    pub(super) fn new(
-        connection: &'a mut Connection,
-        request: Box<Forwarded>,
-        client: &'a Client,
-        limit: Duration,
-    ) -> Self {
-        let answer = Answer { to_head: request.head.method == Method::HEAD, ..Answer::default() };
-        let outflow = Some(Outflow::new(request, client.worker.head_space.take()));
-        Sending { connection, client, limit, outflow, answer, sends: true, refused: false }
+    pub(super) fn new(connection: &'a mut Connection, request: Request, client: &'a Client, limit: Duration) -> Self {
+        let outflow = match request {
+            Request::Fields(request) => Outflow::new(request, &client.worker.head_space),
+            Request::Text(outflow) => *outflow,
+        };
+        let answer = Answer { to_head: outflow.kind().is_head, ..Answer::default() };
+        Sending { connection, client, limit, outflow: Some(outflow), answer, sends: true, refused: false }
     }
 
     fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<Head, Lost>> {
@@ -61,7 +59,7 @@ impl<'a> Sending<'a> {
             if let Poll::Ready(sent) = outflow.poll(cx, write) {
                 self.sends = false;
                 match sent {
-                    Ok(()) => self.client.worker.head_space.set(outflow.take_space()),
+                    Ok(()) => {}
                     // Whoever asked knows why.
                     Err(Stopped::Client) => return Poll::Ready(Err(Lost::Broken)),
                     // An instance that answers early and closes makes a write fail while its answer
@@ -90,7 +88,7 @@ impl Future for Sending<'_> {
             Err(lost) => {
                 let is_unsent = lost == Lost::Unanswered && !outflow.has_begun();
                 let lost = if is_unsent { Lost::Unsent } else { lost };
-                Err(Loss { lost, request: outflow.take_back() })
+                Err(Loss { lost, request: outflow.take_back().map(Request::Text) })
             }
         })
     }
@@ -114,7 +112,11 @@ fn poll_answer(
         };
         answer.received |= bytes > 0;
         loop {
-            match parse(&mut connection.buffer, &mut answer.watch, answer.to_head, || outflow.take_map()) {
+            let map = || {
+                outflow.answered();
+                client.worker.head_space.map()
+            };
+            match parse(&mut connection.buffer, &mut answer.watch, answer.to_head, map) {
                 Ok(Start::Final(head)) => return Poll::Ready(Ok(head)),
                 Ok(Start::Interim(status, headers)) => {
                     answer.interim += 1;
