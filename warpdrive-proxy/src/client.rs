@@ -40,8 +40,9 @@ pub(crate) struct Client {
     identity: RefCell<(u64, ClientConnection)>,
     /// The peer could be a balancer that nobody told this proxy to trust.
     private_stranger: Cell<bool>,
-    /// The log line of the exchange under way, or of one whose response is being flushed.
-    record: RefCell<Option<Record>>,
+    /// The log line of the exchange under way, or of one whose response is being flushed. Boxed: most connections
+    /// have none, those that wait for a request and all where nothing is logged.
+    record: RefCell<Option<Box<Record>>>,
     /// Bytes received and sent on the wire that log lines have accounted for.
     counted: Cell<(u64, u64)>,
     /// For what the instance of the exchange should do. Here and not with the connection to the instance, whose
@@ -95,12 +96,9 @@ impl Client {
 
     /// Begins the record of an exchange that will have a log line; one that is still being flushed
     /// is written first.
-    pub(crate) fn begin_record(&self, record: Option<Record>) {
+    pub(crate) fn begin_record(&self, record: Option<Box<Record>>) {
         self.write_record();
-        // A record is large, also one that is none.
-        if record.is_some() {
-            *self.record.borrow_mut() = record;
-        }
+        *self.record.borrow_mut() = record;
     }
 
     pub(crate) fn with_record(&self, change: impl FnOnce(&mut Record)) {
@@ -110,7 +108,7 @@ impl Client {
     }
 
     /// Takes the record away, for a tunnel that will write it at its own end.
-    pub(crate) fn take_record(&self) -> Option<Record> {
+    pub(crate) fn take_record(&self) -> Option<Box<Record>> {
         self.record.borrow_mut().take()
     }
 
@@ -124,7 +122,7 @@ impl Client {
     }
 
     /// Writes the log line of a record that was taken away.
-    pub(crate) fn log(&self, mut record: Record) {
+    pub(crate) fn log(&self, mut record: Box<Record>) {
         let (received, sent) = (self.wire.received(), self.wire.sent());
         let (received_before, sent_before) = self.counted.replace((received, sent));
         record.wire_in = received - received_before;

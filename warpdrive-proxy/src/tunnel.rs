@@ -22,7 +22,7 @@ use crate::wire::Wire;
 /// What a tunnel keeps until its end.
 pub(crate) struct Tunnel {
     pub(crate) client: Rc<Client>,
-    pub(crate) record: Option<Record>,
+    pub(crate) record: Option<Box<Record>>,
     /// The instance is busy with this tunnel.
     pub(crate) lease: Lease,
     /// The instance's side.
@@ -64,7 +64,7 @@ impl Tunnel {
 /// The log line of a tunnel, written when this is dropped.
 struct Line {
     client: Rc<Client>,
-    record: Option<Record>,
+    record: Option<Box<Record>>,
 }
 
 impl Line {

@@ -6,8 +6,18 @@ use http::{HeaderMap, HeaderValue, StatusCode, Version, request, response};
 use crate::limits::TARGET_BYTES;
 use crate::page::Failure;
 
+/// Fields that a request has, so that those it does not have are not looked for one by one.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Seen {
+    length: bool,
+    coding: bool,
+    expects: bool,
+    /// `X-Forwarded-Proto`.
+    pub(super) forwarded: bool,
+}
+
 /// What hyper lets through and no instance should see.
-pub(super) fn request(head: &request::Parts) -> Result<(), Failure> {
+pub(super) fn request(head: &request::Parts) -> Result<Seen, Failure> {
     let target = head.uri.path_and_query().map_or(0, |it| it.as_str().len());
     let authority = head.uri.authority().map_or(0, |it| it.as_str().len());
     if target + authority > TARGET_BYTES {
@@ -35,7 +45,12 @@ pub(super) fn request(head: &request::Parts) -> Result<(), Failure> {
             "The only expectation understood here is 100-continue.",
         ));
     }
-    Ok(())
+    Ok(Seen {
+        length: !matches!(framing.length, Lines::None),
+        coding: !matches!(framing.coding, Lines::None),
+        expects: framing.expects,
+        forwarded: framing.forwarded,
+    })
 }
 
 /// The fields of a head that frame its message, found in one pass: most heads have one of them, and
@@ -45,6 +60,8 @@ struct FramingFields<'h> {
     length: Lines<'h>,
     coding: Lines<'h>,
     expects: bool,
+    /// No framing, but found on the way.
+    forwarded: bool,
 }
 
 /// The lines of one field.
@@ -73,6 +90,7 @@ impl<'h> FramingFields<'h> {
                 "content-length" => framing.length.add(value),
                 "transfer-encoding" => framing.coding.add(value),
                 "expect" => framing.expects = true,
+                "x-forwarded-proto" => framing.forwarded = true,
                 _ => {}
             }
         }
@@ -112,18 +130,18 @@ fn expects_nothing_unknown(headers: &HeaderMap) -> bool {
 /// hand. `Expect` goes on where there is a body to wait for.
 pub(super) fn frame_body(
     head: &mut request::Parts,
+    seen: Seen,
     has_body: bool,
     max_body_bytes: Option<u64>,
 ) -> Result<(), Failure> {
-    if !has_body || head.version == Version::HTTP_10 {
+    if seen.expects && (!has_body || head.version == Version::HTTP_10) {
         head.headers.remove(EXPECT);
     }
-    head.headers.remove(TRANSFER_ENCODING);
-    let length = head
-        .headers
-        .get(CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|text| text.parse::<u64>().ok());
+    if seen.coding {
+        head.headers.remove(TRANSFER_ENCODING);
+    }
+    let length = seen.length.then(|| head.headers.get(CONTENT_LENGTH)).flatten();
+    let length = length.and_then(|value| value.to_str().ok()).and_then(|text| text.parse::<u64>().ok());
     if let (Some(length), Some(limit)) = (length, max_body_bytes)
         && length > limit
     {
@@ -211,16 +229,20 @@ mod tests {
     #[test]
     fn a_body_without_a_length_is_chunked_and_one_with_a_length_is_not() {
         let mut chunked = head(&[("transfer-encoding", "chunked"), ("expect", "100-continue")]);
-        frame_body(&mut chunked, true, None).unwrap();
+        let seen = request(&chunked).unwrap();
+        frame_body(&mut chunked, seen, true, None).unwrap();
         assert_eq!(chunked.headers["transfer-encoding"], "chunked");
         assert!(chunked.headers.contains_key("expect"));
         let mut bodiless = head(&[("expect", "100-continue")]);
-        frame_body(&mut bodiless, false, None).unwrap();
+        let seen = request(&bodiless).unwrap();
+        frame_body(&mut bodiless, seen, false, None).unwrap();
         assert!(!bodiless.headers.contains_key("expect"));
         let mut sized = head(&[("content-length", "5")]);
-        frame_body(&mut sized, true, Some(5)).unwrap();
+        let seen = request(&sized).unwrap();
+        frame_body(&mut sized, seen, true, Some(5)).unwrap();
         assert!(!sized.headers.contains_key("transfer-encoding"));
-        let failure = frame_body(&mut sized, true, Some(4)).unwrap_err();
+        let seen = request(&sized).unwrap();
+        let failure = frame_body(&mut sized, seen, true, Some(4)).unwrap_err();
         assert_eq!(failure.status.as_u16(), 413);
         assert!(failure.close);
     }

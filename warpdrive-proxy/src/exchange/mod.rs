@@ -17,7 +17,7 @@ use std::task::Poll;
 use std::time::SystemTime;
 
 use http::header::{ACCEPT, CONNECTION, EXPECT};
-use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper::body::{Body, Incoming};
 use hyper::upgrade::OnUpgrade;
 use warpdrive_core::forwarding::{Fresh, kept_request_id};
@@ -139,27 +139,29 @@ impl Exchange {
             request_start: worker.request_start(began),
         };
         let started = clock::now();
-        client.begin_record(view.log_requests.then(|| Record {
-            started,
-            began,
-            client: client.address(),
-            method: request.method().clone(),
-            target: request.uri().path_and_query().map_or_else(Box::default, |target| target.as_str().into()),
-            version: request.version(),
-            status: 0,
-            sent: 0,
-            received: 0,
-            wire_in: 0,
-            wire_out: 0,
-            upstream: None,
-            instance: None,
-            route: None,
-            format: view.log_format,
-            connected_in: None,
-            first_byte_in: None,
-            attempts: 0,
-            reason: None,
-            request_id: Some(fresh.request_id.clone()),
+        client.begin_record(view.log_requests.then(|| {
+            Box::new(Record {
+                started,
+                began,
+                client: client.address(),
+                method: request.method().clone(),
+                target: request.uri().path_and_query().map_or_else(Box::default, |target| target.as_str().into()),
+                version: request.version(),
+                status: 0,
+                sent: 0,
+                received: 0,
+                wire_in: 0,
+                wire_out: 0,
+                upstream: None,
+                instance: None,
+                route: None,
+                format: view.log_format,
+                connected_in: None,
+                first_byte_in: None,
+                attempts: 0,
+                reason: None,
+                request_id: Some(fresh.request_id.clone()),
+            })
         }));
         let exchange = Exchange {
             view,
@@ -225,8 +227,10 @@ impl Exchange {
     fn prepare(&self, fresh: &Fresh, request: &mut Forwarded, incoming: Incoming) -> Result<Prepared, Stopped> {
         let head = &mut request.head;
         let on_upgrade = head.extensions.remove::<OnUpgrade>();
-        checks::request(head)?;
-        self.warn_of_balancer(&head.headers);
+        let seen = checks::request(head)?;
+        if seen.forwarded {
+            self.warn_of_balancer();
+        }
         if self.is_health_check(head) {
             return Err(Stopped::HealthCheck);
         }
@@ -235,7 +239,7 @@ impl Exchange {
         self.client().wire.set_body_timeout(limits.client_body_timeout);
         let max_body_bytes = limits.max_body_bytes;
         let has_body = !incoming.is_end_stream();
-        checks::frame_body(head, has_body, max_body_bytes)?;
+        checks::frame_body(head, seen, has_body, max_body_bytes)?;
         request.body = Upload::new(incoming, self.client(), max_body_bytes);
         // An instance should not see the head of a request whose body is malformed from the start.
         // Asking for a body that is expected would be an answer to the client.
@@ -258,15 +262,13 @@ impl Exchange {
         page.map(|text| Outgoing::Page { text, underway: self.underway })
     }
 
-    /// Tells once that a balancer on a private address is not trusted: its clients all look like
-    /// plain HTTP from one address, and nothing else says why.
-    fn warn_of_balancer(&self, headers: &http::HeaderMap) {
-        const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+    /// Tells once that a balancer on a private address, which sends `X-Forwarded-Proto`, is not trusted: its
+    /// clients all look like plain HTTP from one address, and nothing else says why.
+    fn warn_of_balancer(&self) {
         let client = self.client();
         let warned = &client.worker.shared.warned_of_balancer;
         if client.is_private_stranger()
             && !warned.load(std::sync::atomic::Ordering::Relaxed)
-            && headers.contains_key(FORWARDED_PROTO)
             && !warned.swap(true, std::sync::atomic::Ordering::Relaxed)
         {
             tracing::warn!(

@@ -63,9 +63,7 @@ impl Outflow {
     /// Begins to send a request.
     pub(in super::super) fn new(request: Box<Forwarded>, space: &HeadSpace) -> Self {
         let kind = request.kind();
-        let framing = framing(request.headers());
-        let has_body = !request.body.is_empty() || framing == BodyFraming::Chunked;
-        let staged = has_body.then(|| Box::new(Staged::new(framing, request.headers())));
+        let staged = (!request.body.is_empty()).then(|| Box::new(Staged::new(request.headers())));
         let Forwarded { head, body } = *request;
         let text = space.write(&head);
         space.keep(head.headers);
@@ -103,9 +101,6 @@ impl Outflow {
         }
         self.written = 0;
         self.begun = false;
-        if let Some(staged) = self.staged.as_mut().filter(|_| self.body.is_empty()) {
-            staged.rewind();
-        }
         Some(Box::new(self))
     }
 
@@ -168,20 +163,14 @@ impl Outflow {
 }
 
 impl Staged {
-    fn new(framing: BodyFraming, headers: &HeaderMap) -> Self {
+    fn new(headers: &HeaderMap) -> Self {
+        let framing = framing(headers);
         let announced = if framing == BodyFraming::Chunked { announced(headers) } else { Vec::new() };
         Staged { framing, announced, text: Vec::new(), data: Bytes::new(), end: &[], ended: false }
     }
 
     fn is_empty(&self) -> bool {
         self.text.is_empty() && self.data.is_empty() && self.end.is_empty()
-    }
-
-    /// Forgets the end of a body that has none.
-    fn rewind(&mut self) {
-        self.text.clear();
-        self.end = &[];
-        self.ended = false;
     }
 
     fn wrote(&mut self, mut bytes: usize) {
@@ -302,22 +291,5 @@ mod tests {
         let mut outflow = sent(3).await;
         outflow.answered();
         assert!(outflow.take_back().is_none());
-    }
-
-    #[tokio::test]
-    async fn the_end_of_an_empty_chunked_body_is_sent_again() {
-        let (near, mut far) = tokio::net::UnixStream::pair().unwrap();
-        let (_, mut write) = Socket::Unix(near).into_split();
-        let mut chunked = request(0);
-        chunked.head.headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
-        let mut outflow = Outflow::new(chunked, &HeadSpace::default());
-        for _ in 0..2 {
-            assert_eq!(poll_fn(|cx| outflow.poll(cx, &mut write)).await, Ok(()));
-            outflow = *outflow.take_back().unwrap();
-        }
-        drop(write);
-        let mut received = String::new();
-        tokio::io::AsyncReadExt::read_to_string(&mut far, &mut received).await.unwrap();
-        assert_eq!(received, "GET / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n".repeat(2));
     }
 }
