@@ -47,7 +47,7 @@ pub(crate) struct Client {
     counted: Cell<(u64, u64)>,
     /// For what the instance of the exchange should do. Here and not with the connection to the instance, whose
     /// next request is another task's: a timer that knows its task is not touched.
-    pub(crate) patience: RefCell<Alarm>,
+    pub(crate) upstream_alarm: RefCell<Alarm>,
     /// Counts as an open connection, also as long as a tunnel lives.
     count: Rc<ConnectionCount>,
 }
@@ -64,7 +64,7 @@ impl Client {
             private_stranger: Cell::new(is_private_stranger(address, view)),
             record: RefCell::new(None),
             counted: Cell::new((0, 0)),
-            patience: RefCell::new(Alarm::new()),
+            upstream_alarm: RefCell::new(Alarm::new()),
             count: Rc::new(count),
             worker,
         }

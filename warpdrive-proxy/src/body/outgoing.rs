@@ -109,7 +109,7 @@ impl Download {
             }
             Poll::Pending => {
                 let since = *self.silent_since.get_or_insert_with(clock::now);
-                ready!(self.underway.client().patience.borrow_mut().poll(cx, since + self.read_timeout));
+                ready!(self.underway.client().upstream_alarm.borrow_mut().poll(cx, since + self.read_timeout));
                 self.cut(Cut::UpstreamTimeout)
             }
         }

@@ -94,7 +94,7 @@ pub(super) fn poll_deadline(cx: &mut Context<'_>, client: &Client, last_write: I
         UploadStage::WaitsForClient => clock::now() + limit,
         UploadStage::Flows | UploadStage::Ended => last_write + limit,
     };
-    ready!(client.patience.borrow_mut().poll(cx, deadline));
+    ready!(client.upstream_alarm.borrow_mut().poll(cx, deadline));
     Poll::Ready(match stage {
         UploadStage::Ended => Lost::FirstByteTimeout,
         UploadStage::Flows | UploadStage::WaitsForClient => Lost::StoppedReading,

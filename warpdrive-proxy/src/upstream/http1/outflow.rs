@@ -94,14 +94,15 @@ impl Outflow {
         self.begun
     }
 
-    /// The request again, from its start, unless a part of its body is gone or its response has begun.
-    pub(in super::super) fn take_back(mut self) -> Option<Box<Self>> {
-        if self.answered || (self.begun && !self.body.is_empty()) {
-            return None;
-        }
-        self.written = 0;
-        self.begun = false;
-        Some(Box::new(self))
+    /// The request, to be sent once more, unless a part of its body is gone or its response has begun.
+    pub(in super::super) fn take_back(self) -> Option<Box<Self>> {
+        let is_whole = !self.answered && (!self.begun || self.body.is_empty());
+        is_whole.then(|| Box::new(self))
+    }
+
+    /// Begins to send a request that was taken back.
+    pub(in super::super) fn again(self) -> Self {
+        Outflow { written: 0, begun: false, last_write: clock::now(), ..self }
     }
 
     fn is_empty(&self) -> bool {
@@ -283,10 +284,13 @@ mod tests {
         outflow
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_request_without_a_body_comes_back_until_its_response_begins() {
-        let again = sent(3).await.take_back().unwrap();
+        let back = sent(3).await.take_back().unwrap();
+        tokio::time::advance(std::time::Duration::from_secs(1)).await;
+        let again = back.again();
         assert!(!again.has_begun() && !again.is_done());
+        assert_eq!(again.last_write(), Instant::now());
         assert_eq!(again.head, "GET / HTTP/1.1\r\nx-0: y\r\nx-1: y\r\nx-2: y\r\n\r\n");
         let mut outflow = sent(3).await;
         outflow.answered();

@@ -46,7 +46,7 @@ impl<'a> Sending<'a> {
     pub(super) fn new(connection: &'a mut Connection, request: Request, client: &'a Client, limit: Duration) -> Self {
         let outflow = match request {
             Request::Fields(request) => Outflow::new(request, &client.worker.head_space),
-            Request::Text(outflow) => *outflow,
+            Request::Text(outflow) => outflow.again(),
         };
         let answer = Answer { to_head: outflow.kind().is_head, ..Answer::default() };
         Sending { connection, client, limit, outflow: Some(outflow), answer, sends: true, refused: false }
