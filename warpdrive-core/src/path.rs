@@ -7,6 +7,7 @@
 use thiserror::Error;
 
 use crate::lanes;
+use crate::limits::MAX_TARGET_BYTES;
 
 /// Why a path is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -21,6 +22,8 @@ pub(crate) enum PathError {
     Control,
     #[error("the path has a raw space, backslash, `<`, `>` or backtick")]
     BadCharacter,
+    #[error("the path has {0} bytes in its normal form, more than {MAX_TARGET_BYTES}")]
+    TooLong(usize),
 }
 
 /// What normalising found on its way.
@@ -141,6 +144,10 @@ pub(crate) fn normalise(raw: &str, merge_slashes: bool, out: &mut String) -> Res
         if last {
             out.push('/');
         }
+    }
+    // A byte that is escaped takes three: what is accepted here must be accepted by the next reader, too.
+    if out.len() > MAX_TARGET_BYTES {
+        return Err(PathError::TooLong(out.len()));
     }
     Ok(findings)
 }
@@ -284,6 +291,14 @@ mod tests {
     fn lenient_of(raw: &str) -> Result<String, PathError> {
         let mut out = String::new();
         lenient(&norm(raw)?, &mut out).map(|()| out)
+    }
+
+    #[test]
+    fn a_normal_form_is_no_longer_than_a_target() {
+        let escaped = |count: usize| norm(&format!("/{}", "\u{fc}".repeat(count)));
+        let most = (MAX_TARGET_BYTES - 1) / 6;
+        assert_eq!(escaped(most).map(|normal| normal.len()), Ok(1 + 6 * most));
+        assert_eq!(escaped(most + 1), Err(PathError::TooLong(7 + 6 * most)));
     }
 
     #[test]

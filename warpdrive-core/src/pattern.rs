@@ -120,6 +120,7 @@ pub(crate) fn normal_pattern(text: &str, merge_slashes: bool) -> Result<String, 
             PatternError::new("a path pattern has no dot segments", "write the path that they lead to")
         }
         path::PathError::BadEscape => PatternError::new(error.to_string(), "write `%25` for a percent sign"),
+        path::PathError::TooLong(_) => PatternError::new(error.to_string(), "write a shorter one"),
         other => PatternError::new(other.to_string(), "leave the byte out"),
     })?;
     if findings.dots {

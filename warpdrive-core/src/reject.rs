@@ -108,7 +108,10 @@ impl fmt::Display for Reason {
 
 impl From<PathError> for Reject {
     fn from(error: PathError) -> Self {
-        Reject::bad(Reason::BadPath, error.to_string())
+        match error {
+            PathError::TooLong(_) => Reject::new(StatusCode::URI_TOO_LONG, Reason::TargetTooLong, error.to_string()),
+            _ => Reject::bad(Reason::BadPath, error.to_string()),
+        }
     }
 }
 

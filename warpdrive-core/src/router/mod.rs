@@ -29,10 +29,11 @@ use tree::{MARK, Tree};
 
 use crate::config::{self, ConfigErrors};
 use crate::host;
+use crate::limits::MAX_TARGET_BYTES;
 use crate::method::method_bit;
 use crate::model::{Model, Upstream};
 use crate::path;
-use crate::reject::{Reason, Reject};
+use crate::reject::{Reason, Reject, target_too_long};
 use crate::target::{self, Target};
 
 /// Routes compiled into a decision structure: a host map, a path tree for each host pattern, and
@@ -415,6 +416,9 @@ impl Router {
         let Scratch { path: normal, target: composed, lenient, .. } = scratch;
         let normal = target.path.is_some().then_some(normal.as_str());
         let choice = rewrite::upstream_target(route, target, normal, findings, composed);
+        if matches!(choice, Choice::Composed { .. }) && composed.len() > MAX_TARGET_BYTES {
+            return Err(target_too_long(composed.len()));
+        }
         if let (Choice::Composed { path }, true) = (&choice, findings.ambiguous) {
             path::lenient(composed.get(..*path).unwrap_or("/"), lenient).map_err(ambiguous)?;
         }

@@ -50,6 +50,15 @@ const SIZES: &[(&str, usize, Tried)] = &[
         let found = router.route(&RequestView::new("GET", &target), &mut Scratch::new()).map(|found| found.is_some());
         found.err().map(|reject| reject.to_string())
     }),
+    ("MAX_TARGET_BYTES of the upstream's target", MAX_TARGET_BYTES, |length| {
+        let route = RouteBuilder::to("u").path_prefix("/a").rewrite("/bb");
+        let router = Router::compile(one().route(route).build().unwrap()).unwrap();
+        let target = format!("/a/{}", "a".repeat(length - 4));
+        let found = router.route(&RequestView::new("GET", &target), &mut Scratch::new()).map(|found| {
+            assert_eq!(found.unwrap().upstream_target().len(), length);
+        });
+        found.err().map(|reject| reject.to_string())
+    }),
     ("MAX_HOST_BYTES of a request", MAX_HOST_BYTES, |length| {
         let router = Router::compile(one().route(RouteBuilder::to("u")).build().unwrap()).unwrap();
         let host = host_of(length);
