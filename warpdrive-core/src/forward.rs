@@ -139,7 +139,8 @@ pub struct Forward<'r, 'q> {
 
 /// The client's `X-Request-Id`, where it is 1 to 128 of `[A-Za-z0-9._-]`.
 pub fn kept_request_id(headers: &HeaderMap) -> Option<HeaderValue> {
-    let value = headers.get(X_REQUEST_ID)?;
+    // Two dozen comparisons cost less than the hash of a name that HTTP does not define.
+    let (_, value) = headers.iter().find(|(name, _)| **name == X_REQUEST_ID)?;
     let bytes = value.as_bytes();
     let clean = bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'));
     (clean && (1..=MAX_REQUEST_ID_BYTES).contains(&bytes.len())).then(|| value.clone())
@@ -178,15 +179,15 @@ pub fn forward<'r, 'q>(
             outcome?;
         }
     }
-    let public = claims.public(host.as_ref(), connection.scheme);
     if host.is_none() {
         // HTTP/1.0 may leave it out, HTTP/1.1 towards the upstream may not (RFC 9112 section 3.2).
         headers.insert(header::HOST, HeaderValue::from_static("localhost"));
     }
+    let public = claims.public(host, connection.scheme);
     if settings.middleware.forward_headers {
         claims.set(headers, connection, &public, fresh);
     }
-    headers.insert(X_REQUEST_ID, fresh.request_id.clone());
+    set_request_id(headers, &fresh.request_id);
     if let (PathAction::StripPrefix, PathRule::Prefix(prefix)) = (&route.action, &route.path)
         && let Ok(value) = HeaderValue::from_str(prefix)
     {
@@ -262,6 +263,14 @@ fn effective_host(head: &RequestHead<'_, '_>, headers: &mut HeaderMap) -> Result
     Ok(Some(value))
 }
 
+/// Nothing is done where the client's own id stands there already, alone.
+fn set_request_id(headers: &mut HeaderMap, id: &HeaderValue) {
+    let mut lines = headers.iter().filter(|(name, _)| **name == X_REQUEST_ID).map(|(_, value)| value);
+    if lines.next() != Some(id) || lines.next().is_some() {
+        headers.insert(X_REQUEST_ID, id.clone());
+    }
+}
+
 /// A WebSocket is asked for by GET in HTTP/1.1, with the token in `Upgrade` and `upgrade` in
 /// `Connection` (RFC 6455 section 4.1); every other upgrade is unasked for.
 fn wants_websocket(head: &RequestHead<'_, '_>, headers: &HeaderMap) -> bool {
@@ -319,9 +328,9 @@ impl Claims {
         claims
     }
 
-    fn public(&self, host: Option<&HeaderValue>, scheme: Scheme) -> PublicOrigin {
+    fn public(&self, host: Option<HeaderValue>, scheme: Scheme) -> PublicOrigin {
         let scheme = self.scheme.unwrap_or(scheme);
-        let host = self.host.as_ref().or(host).cloned();
+        let host = self.host.clone().or(host);
         let written = host.as_ref().and_then(|host| host::split(host.as_bytes()).ok()?.port);
         PublicOrigin { scheme, port: self.port.or(written).unwrap_or(scheme.default_port()), host }
     }

@@ -313,6 +313,10 @@ fn request_ids() {
         let sent = send(STRANGER, "/app", &[("host", "h"), ("x-request-id", value)]);
         assert_eq!(sent.one("x-request-id").as_deref(), Some(if kept { value } else { "new-id" }), "{value}");
     }
+    for second in ["one", "two"] {
+        let sent = send(STRANGER, "/app", &[("host", "h"), ("x-request-id", "one"), ("x-request-id", second)]);
+        assert_eq!(sent.one("x-request-id").as_deref(), Some("one"), "{second}");
+    }
 }
 
 #[test]
