@@ -5,8 +5,11 @@ mod chunked;
 #[expect(dead_code, reason = "what the proxy asks beside the bytes is not used here")]
 #[path = "../../warpdrive-proxy/src/upstream/http1/decode.rs"]
 mod decode;
+#[expect(dead_code, reason = "fields that came another way are not read here")]
 #[path = "../../warpdrive-proxy/src/upstream/http1/framing.rs"]
 mod framing;
+#[path = "../../warpdrive-proxy/src/upstream/http1/names.rs"]
+mod names;
 #[expect(dead_code, reason = "whether a connection goes on is not asked here")]
 #[path = "../../warpdrive-proxy/src/upstream/http1/response.rs"]
 mod response;
@@ -15,7 +18,7 @@ use bytes::BytesMut;
 use http::HeaderMap;
 
 use decode::{Decoded, Decoder};
-use response::{Start, Watch};
+use response::{Reader, Start, Watch};
 
 /// As the proxy has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,10 +44,10 @@ pub struct Whole {
 /// malformed or not whole.
 pub fn read<'p>(pieces: impl IntoIterator<Item = &'p [u8]>, to_head: bool) -> Option<Whole> {
     let mut pieces = pieces.into_iter();
-    let (mut buffer, mut watch) = (BytesMut::new(), Watch::default());
+    let (mut reader, mut buffer, mut watch) = (Reader::default(), BytesMut::new(), Watch::default());
     let mut whole = Whole { heads: Vec::new(), body: Vec::new(), trailers: None, left: Vec::new() };
     let mut body = loop {
-        match response::parse(&mut buffer, &mut watch, to_head, HeaderMap::new).ok()? {
+        match reader.parse(&mut buffer, &mut watch, to_head, HeaderMap::new).ok()? {
             Start::More => buffer.extend_from_slice(pieces.next()?),
             Start::Interim(status, headers) => whole.heads.push((status.as_u16(), fields(&headers))),
             Start::Final(head) => {

@@ -33,6 +33,7 @@ mod accept;
 mod access_log;
 mod admin;
 mod alarm;
+mod block;
 mod body;
 mod capacity;
 mod client;

@@ -108,12 +108,22 @@ pub(crate) const JOINED_BYTES: usize = 1024;
 /// so many tasks take some two milliseconds.
 pub(crate) const EVENT_INTERVAL: u32 = 256;
 
-/// A block that heads of requests to instances share: eight or so. A request that waits for its instance holds
-/// on to its block, so that a larger one would cost more than it saves.
-pub(crate) const HEAD_SPACE_BYTES: usize = 4096;
+/// Room for the text of a request head that is kept from head to head, in bytes. A larger head has memory of its
+/// own.
+pub(crate) const KEPT_TEXT_BYTES: usize = 4096;
 
-/// Empty maps for fields that a worker keeps. As many are out of use as requests wait for their instances.
-pub(crate) const SPARE_MAPS: usize = 1024;
+/// Names of response fields that a worker keeps.
+pub(crate) const KEPT_NAMES: usize = 128;
+
+/// The longest of them, in bytes: as long as the names that servers and frameworks send.
+pub(crate) const KEPT_NAME_BYTES: usize = 40;
+
+/// The longest value that is kept with a name, in bytes. One a name at most is given memory, and never freed.
+pub(crate) const KEPT_VALUE_BYTES: usize = 64;
+
+/// Empty maps for fields, and empty texts, that a worker keeps. As many are out of use as requests wait for their
+/// instances.
+pub(crate) const SPARE_HEADS: usize = 1024;
 
 /// Fields that a map has room for which is kept from head to head. A larger head
 /// has a map of its own.

@@ -23,6 +23,7 @@ use warpdrive_core::Scratch;
 
 use crate::accept;
 use crate::access_log::{LogBuffer, LogUnits};
+use crate::block::Block;
 use crate::capacity::{Capacity, Reservation};
 use crate::counters::Traffic;
 use crate::limited::Limited;
@@ -38,6 +39,9 @@ const REQUEST_IDS: usize = 64;
 
 /// The length of one.
 const REQUEST_ID_BYTES: usize = 32;
+
+/// Memory for clients' own request ids, in bytes: dozens.
+const KEPT_IDS_BYTES: usize = 1024;
 
 /// How far a stop has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -93,6 +97,7 @@ pub(crate) struct Worker {
     request_start: RefCell<(u128, HeaderValue)>,
     /// Made and not used yet.
     request_ids: RefCell<Bytes>,
+    kept_ids: Block<KEPT_IDS_BYTES>,
 }
 
 /// One limit for each kind of warning that a client or an instance can cause.
@@ -179,6 +184,7 @@ impl Worker {
             random: RefCell::new(rand::make_rng()),
             request_start: RefCell::new((0, HeaderValue::from_static("t=0"))),
             request_ids: RefCell::default(),
+            kept_ids: Block::default(),
         }
     }
 
@@ -234,6 +240,11 @@ impl Worker {
             *ids = digits.flat_map(|byte| [hexadecimal(byte >> 4), hexadecimal(byte & 15)]).collect();
         }
         HeaderValue::from_maybe_shared(ids.split_to(REQUEST_ID_BYTES)).unwrap_or(HeaderValue::from_static("-"))
+    }
+
+    /// A copy of a client's own id: the value itself would hold on to the buffer that its head was read into.
+    pub(crate) fn copy_request_id(&self, id: &HeaderValue) -> HeaderValue {
+        HeaderValue::from_maybe_shared(self.kept_ids.copy(id.as_bytes())).unwrap_or_else(|_| id.clone())
     }
 
     /// `t=` and the milliseconds since 1970, made once a millisecond.

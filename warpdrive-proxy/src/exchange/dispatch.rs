@@ -9,11 +9,11 @@ use warpdrive_core::balance::Pin;
 
 use super::decide::Decision;
 use super::search::{Look, Search};
-use super::{Exchange, Stopped, close_after};
+use super::{Exchange, Stopped, checks, close_after};
 use crate::clock;
 use crate::counters::Failed;
 use crate::page::Failure;
-use crate::upstream::{ConnectError, Forwarded, Lease, Link, Loss, Lost, Request};
+use crate::upstream::{ConnectError, Forwarded, Lease, Link, Loss, Lost, Misframed, Request};
 
 /// A response head, with the connection that its body will come from.
 pub(super) struct Sent {
@@ -202,11 +202,12 @@ impl Exchange {
                 self.resend(search, request.filter(|it| may_retry && it.kind().is_plain_read), first_byte_timeout())
             }
             Lost::Broken => Err(closed()),
-            Lost::Nonsense => Err(Failure::new(
-                StatusCode::BAD_GATEWAY,
-                "upstream_invalid_response",
-                "The application sent something that is no HTTP response.",
-            )),
+            Lost::Nonsense => Err(checks::invalid("The application sent something that is no HTTP response.")),
+            Lost::Misframed(fault) => Err(checks::invalid(match fault {
+                Misframed::Coding => "The upstream used a transfer coding other than chunked.",
+                Misframed::TwoLengths => "The upstream gave two lengths for one response.",
+                Misframed::Length => "The upstream gave a length that is no number.",
+            })),
             Lost::StoppedReading => Err(Failure::new(
                 StatusCode::GATEWAY_TIMEOUT,
                 "upstream_stopped_reading",
@@ -221,7 +222,7 @@ fn count_loss(lease: &Lease, lost: Lost, link: &Link) {
     match lost {
         Lost::Unsent if link.is_reused() => lease.was_stale(),
         Lost::Unsent | Lost::Refused | Lost::Unanswered | Lost::Broken => lease.failed(Failed::Closed),
-        Lost::Nonsense => lease.failed(Failed::InvalidResponse),
+        Lost::Nonsense | Lost::Misframed(_) => lease.failed(Failed::InvalidResponse),
         Lost::FirstByteTimeout => lease.failed(Failed::FirstByteTimeout),
         Lost::StoppedReading => lease.failed(Failed::StoppedReading),
     }

@@ -132,10 +132,8 @@ impl Exchange {
         let headers = request.headers();
         let began = SystemTime::now();
         let fresh = Fresh {
-            // A copy, since a part of the head would hold on to the buffer that it was read into.
             request_id: kept_request_id(headers)
-                .and_then(|id| HeaderValue::from_bytes(id.as_bytes()).ok())
-                .unwrap_or_else(|| worker.new_request_id()),
+                .map_or_else(|| worker.new_request_id(), |id| worker.copy_request_id(&id)),
             request_start: worker.request_start(began),
         };
         let started = clock::now();

@@ -1,50 +1,47 @@
-//! What a worker writes the heads of requests into, and the maps that it reads heads into.
+//! What a worker writes and reads heads with, kept from one to the next.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 
-use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, request};
 
-use super::http1::encode;
-use crate::limits::{HEAD_SPACE_BYTES, KEPT_MAP_FIELDS, SPARE_MAPS};
+use super::http1::{Reader, encode};
+use crate::limits::{KEPT_MAP_FIELDS, KEPT_TEXT_BYTES, SPARE_HEADS};
 
 /// A request is turned into text once, and its fields are let go at once, while they are in the processor's
 /// cache: by the time its response comes they are not. A head that is sent again is that text again.
 ///
-/// Heads stand in a block one behind the other, so that none costs an allocation of its own. A block lives as
-/// long as one of them.
+/// Memory for both is taken from what was used last, so that no head costs an allocation once there is enough.
 #[derive(Default)]
 pub(crate) struct HeadSpace {
-    text: Cell<Vec<u8>>,
-    block: Cell<BytesMut>,
-    /// Empty maps, the one that was used last at the end.
+    texts: RefCell<Vec<Vec<u8>>>,
     maps: RefCell<Vec<HeaderMap>>,
+    /// Reads the heads of responses.
+    pub(super) reader: RefCell<Reader>,
 }
 
 impl HeadSpace {
     /// The head as an instance that speaks HTTP/1.1 gets it.
-    pub(super) fn write(&self, head: &request::Parts) -> Bytes {
-        let mut text = self.text.take();
-        text.clear();
+    pub(super) fn write(&self, head: &request::Parts) -> Vec<u8> {
+        let mut text = self.texts.borrow_mut().pop().unwrap_or_default();
         encode(head, &mut text);
-        let mut block = self.block.take();
-        if block.capacity() < text.len() {
-            // The block from its start again where nobody holds a piece of it, else a new one.
-            block.reserve(text.len().max(HEAD_SPACE_BYTES));
+        text
+    }
+
+    /// Takes the text of a head that is not sent again.
+    pub(super) fn keep_text(&self, mut text: Vec<u8>) {
+        text.clear();
+        let mut texts = self.texts.borrow_mut();
+        if (1..=KEPT_TEXT_BYTES).contains(&text.capacity()) && texts.len() < SPARE_HEADS {
+            texts.push(text);
         }
-        block.extend_from_slice(&text);
-        let piece = block.split().freeze();
-        self.block.set(block);
-        self.text.set(text);
-        piece
     }
 
     /// Takes the map of a request that has been written, for the next response. hyper keeps that one for the
-    /// next request of its connection, so that no head makes a map or lets one grow once there are enough.
-    pub(super) fn keep(&self, mut map: HeaderMap) {
+    /// next request of its connection.
+    pub(super) fn keep_map(&self, mut map: HeaderMap) {
         map.clear();
         let mut maps = self.maps.borrow_mut();
-        if map.capacity() <= KEPT_MAP_FIELDS && maps.len() < SPARE_MAPS {
+        if map.capacity() <= KEPT_MAP_FIELDS && maps.len() < SPARE_HEADS {
             maps.push(map);
         }
     }
@@ -67,34 +64,38 @@ mod tests {
     }
 
     #[test]
-    fn heads_share_a_block_and_a_large_one_has_its_own() {
+    fn a_text_is_written_where_another_one_was_unless_that_was_large() {
         let space = HeadSpace::default();
-        let short = Request::get("/a").header("host", "ex").body(()).unwrap().into_parts().0;
-        let first = space.write(&short);
-        let second = space.write(&short);
-        assert_eq!(first, "GET /a HTTP/1.1\r\nhost: ex\r\n\r\n");
-        assert_eq!(first, second);
-        assert_eq!(first.as_ptr().addr() + first.len(), second.as_ptr().addr());
-        let mut long = short.clone();
-        long.headers.insert("x-long", HeaderValue::from_bytes(&[b'a'; 2 * HEAD_SPACE_BYTES]).unwrap());
-        assert!(space.write(&long).len() > 2 * HEAD_SPACE_BYTES);
-        assert_eq!(first, space.write(&short));
+        let mut head = Request::get("/a").header("host", "ex").body(()).unwrap().into_parts().0;
+        let text = space.write(&head);
+        assert_eq!(text, b"GET /a HTTP/1.1\r\nhost: ex\r\n\r\n");
+        let place = text.as_ptr();
+        space.keep_text(text);
+        let text = space.write(&head);
+        assert_eq!((text.as_ptr(), &text[..]), (place, &b"GET /a HTTP/1.1\r\nhost: ex\r\n\r\n"[..]));
+        head.headers.insert("x-long", HeaderValue::from_bytes(&[b'a'; KEPT_TEXT_BYTES]).unwrap());
+        let text = space.write(&head);
+        assert!(text.len() > KEPT_TEXT_BYTES);
+        space.keep_text(text);
+        assert!(space.texts.borrow().is_empty());
     }
 
     #[test]
     fn a_map_comes_back_empty_unless_it_is_large() {
         let space = HeadSpace::default();
-        space.keep(map(3));
+        space.keep_map(map(3));
         let kept = space.map();
         assert!(kept.is_empty() && kept.capacity() >= 3);
-        space.keep(map(KEPT_MAP_FIELDS + 1));
+        space.keep_map(map(KEPT_MAP_FIELDS + 1));
         assert_eq!(space.map().capacity(), 0);
     }
 
     #[test]
-    fn so_many_maps_are_kept_and_no_more() {
+    fn so_many_are_kept_and_no_more() {
         let space = HeadSpace::default();
-        (0..=SPARE_MAPS).for_each(|_| space.keep(map(1)));
-        assert_eq!((0..).take_while(|_| space.map().capacity() > 0).count(), SPARE_MAPS);
+        (0..=SPARE_HEADS).for_each(|_| space.keep_map(map(1)));
+        assert_eq!((0..).take_while(|_| space.map().capacity() > 0).count(), SPARE_HEADS);
+        (0..=SPARE_HEADS).for_each(|_| space.keep_text(vec![b'x']));
+        assert_eq!(space.texts.borrow().len(), SPARE_HEADS);
     }
 }

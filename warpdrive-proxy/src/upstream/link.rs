@@ -13,6 +13,7 @@ use warpdrive_core::model::Protocol;
 
 use super::connect::{ConnectError, connect};
 use super::forwarded::Request;
+use super::http1::Misframed;
 use super::opened::Opened;
 use super::pool::Pool;
 use super::read_space::ReadSpace;
@@ -60,6 +61,8 @@ pub(crate) enum Lost {
     Broken,
     /// What came is not an HTTP/1 response.
     Nonsense,
+    /// What came says of its length what no client should have to make sense of.
+    Misframed(Misframed),
     /// The time to the first response byte passed.
     FirstByteTimeout,
     /// The instance stopped taking the request body.

@@ -13,7 +13,7 @@ use warpdrive_core::model::{HealthCheck, Protocol};
 use super::connect::{Endpoint, connect};
 use super::h2c;
 use super::health::Question;
-use super::http1::{self, Start, Watch};
+use super::http1::{self, Reader, Start, Watch};
 use super::socket::Socket;
 use crate::limits::{CHECK_HEAD_BYTES, TRIAL_TIME};
 
@@ -82,7 +82,8 @@ async fn answer(mut io: Socket, head: request::Parts) -> Result<StatusCode, Stri
     http1::encode(&head, &mut bytes);
     let broken = |error: std::io::Error| format!("no answer: {error}");
     io.write_all(&bytes).await.map_err(broken)?;
-    let (mut buffer, mut watch, mut received) = (BytesMut::new(), Watch::default(), 0);
+    let (mut reader, mut buffer, mut watch) = (Reader::default(), BytesMut::new(), Watch::default());
+    let mut received = 0;
     loop {
         let bytes = io.read_buf(&mut buffer).await.map_err(broken)?;
         received += bytes;
@@ -93,7 +94,7 @@ async fn answer(mut io: Socket, head: request::Parts) -> Result<StatusCode, Stri
             return Err("no answer: its head is too long".to_owned());
         }
         loop {
-            match http1::parse(&mut buffer, &mut watch, false, HeaderMap::new) {
+            match reader.parse(&mut buffer, &mut watch, false, HeaderMap::new) {
                 Ok(Start::Final(head)) => return Ok(head.parts.status),
                 Ok(Start::Interim(..)) if !buffer.is_empty() => {}
                 Ok(Start::Interim(..) | Start::More) => break,

@@ -15,6 +15,7 @@ use http_body::{Frame, SizeHint};
 use tokio::time::Instant;
 
 use super::super::forwarded::{Forwarded, Request};
+use super::super::http1::Framing;
 use super::super::link::{BodyCut, Loss, Lost, poll_deadline};
 use super::super::rest::{Rest, Stopped};
 use super::super::socket::Socket;
@@ -99,7 +100,10 @@ impl Stream {
         })
         .await;
         let response = match outcome {
-            Ok(response) => response,
+            Ok(response) => match Framing::of(response.headers()).fault() {
+                Some(fault) => return Err(Lost::Misframed(fault).into()),
+                None => response,
+            },
             Err(failed) => {
                 let lost = match failed {
                     Failed::Known(lost) => lost,

@@ -2,23 +2,41 @@
 
 use std::time::Duration;
 
-use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
-use http::{HeaderName, Version};
+use http::{HeaderMap, HeaderName, Version};
 
 use super::{Decoder, Malformed};
 
-const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
-
 /// What the fields of a head say of its body and its connection, noted one by one.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Framing {
+pub(in super::super) struct Framing {
     length: Length,
-    /// There is a transfer coding; whether the last one is chunked.
-    coding: Option<bool>,
+    coding: Coding,
     closes: bool,
     keeps: bool,
     /// How long the connection may be idle, from `Keep-Alive`.
-    pub(super) lifetime: Option<Duration>,
+    pub(in super::super) lifetime: Option<Duration>,
+}
+
+/// What a field is for, by its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) enum Role {
+    Length,
+    Coding,
+    Connection,
+    KeepAlive,
+    Other,
+}
+
+impl Role {
+    pub(in super::super) fn of(name: &HeaderName) -> Self {
+        match name.as_str() {
+            "content-length" => Role::Length,
+            "transfer-encoding" => Role::Coding,
+            "connection" => Role::Connection,
+            "keep-alive" => Role::KeepAlive,
+            _ => Role::Other,
+        }
+    }
 }
 
 /// What a field is about.
@@ -29,7 +47,7 @@ pub(super) enum Scope {
     Message,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Length {
     #[default]
     None,
@@ -37,46 +55,103 @@ enum Length {
     Malformed,
 }
 
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Coding {
+    #[default]
+    None,
+    /// Chunked, and nothing else.
+    Chunked,
+    /// Others, whether or not the last one is chunked.
+    Others { chunked_last: bool },
+}
+
+/// What a response says of its own length that no client should have to make sense of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Misframed {
+    /// Another transfer coding than chunked.
+    Coding,
+    /// A transfer coding and a `Content-Length` (RFC 9112 section 6.3).
+    TwoLengths,
+    /// A `Content-Length` that is no number, or several.
+    Length,
+}
+
 impl Framing {
+    /// What the fields of a message say, however they came.
+    pub(in super::super) fn of(headers: &HeaderMap) -> Self {
+        let mut framing = Framing::default();
+        for (name, value) in headers {
+            framing.note(Role::of(name), value.as_bytes());
+        }
+        framing
+    }
+
     /// Reads one field.
-    pub(super) fn note(&mut self, name: &HeaderName, value: &[u8]) -> Scope {
-        if *name == CONTENT_LENGTH {
-            self.length = match self.length {
-                Length::None => length(value).map_or(Length::Malformed, Length::Bytes),
-                Length::Bytes(_) | Length::Malformed => Length::Malformed,
-            };
-        } else if *name == TRANSFER_ENCODING {
-            let last = value.rsplit(|&byte| byte == b',').next().unwrap_or_default();
-            self.coding = Some(last.trim_ascii().eq_ignore_ascii_case(b"chunked"));
-        } else if *name == CONNECTION {
-            let mut scope = Scope::Connection;
-            for option in value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii) {
-                if option.eq_ignore_ascii_case(b"close") {
-                    self.closes = true;
-                } else if option.eq_ignore_ascii_case(b"keep-alive") {
-                    self.keeps = true;
-                } else {
-                    // It asks for another protocol, or names a field that has to go.
-                    scope = Scope::Message;
-                }
+    #[inline]
+    pub(super) fn note(&mut self, role: Role, value: &[u8]) -> Scope {
+        if role == Role::Other { Scope::Message } else { self.note_framing(role, value) }
+    }
+
+    fn note_framing(&mut self, role: Role, value: &[u8]) -> Scope {
+        match role {
+            Role::Other => {}
+            Role::Length => {
+                self.length = match self.length {
+                    Length::None => length(value).map_or(Length::Malformed, Length::Bytes),
+                    Length::Bytes(_) | Length::Malformed => Length::Malformed,
+                };
             }
-            return scope;
-        } else if *name == KEEP_ALIVE {
-            self.lifetime = idle_time(value);
-            return Scope::Connection;
+            Role::Coding => {
+                let is_chunked = |coding: &[u8]| coding.trim_ascii().eq_ignore_ascii_case(b"chunked");
+                self.coding = if self.coding == Coding::None && is_chunked(value) {
+                    Coding::Chunked
+                } else {
+                    Coding::Others { chunked_last: value.rsplit(|&byte| byte == b',').next().is_some_and(is_chunked) }
+                };
+            }
+            Role::Connection => return self.note_connection(value),
+            Role::KeepAlive => {
+                self.lifetime = idle_time(value);
+                return Scope::Connection;
+            }
         }
         Scope::Message
+    }
+
+    fn note_connection(&mut self, value: &[u8]) -> Scope {
+        let mut scope = Scope::Connection;
+        for option in value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii) {
+            if option.eq_ignore_ascii_case(b"close") {
+                self.closes = true;
+            } else if option.eq_ignore_ascii_case(b"keep-alive") {
+                self.keeps = true;
+            } else {
+                // It asks for another protocol, or names a field that has to go.
+                scope = Scope::Message;
+            }
+        }
+        scope
+    }
+
+    /// What is wrong, whether or not there is a body.
+    pub(in super::super) fn fault(&self) -> Option<Misframed> {
+        match (self.coding, self.length) {
+            (Coding::Others { .. }, _) => Some(Misframed::Coding),
+            (Coding::Chunked, Length::Bytes(_) | Length::Malformed) => Some(Misframed::TwoLengths),
+            (Coding::None, Length::Malformed) => Some(Misframed::Length),
+            (Coding::Chunked, Length::None) | (Coding::None, Length::None | Length::Bytes(_)) => None,
+        }
     }
 
     /// How the body ends (RFC 9112 section 6.3).
     pub(super) fn body(self, version: Version) -> Result<Decoder, Malformed> {
         match (self.coding, self.length) {
             // Section 6.1: the framing of such a message is faulty.
-            (Some(_), _) if version == Version::HTTP_10 => Err(Malformed),
-            (Some(true), _) => Ok(Decoder::chunked()),
-            (Some(false), _) | (None, Length::None) => Ok(Decoder::UntilClose),
-            (None, Length::Bytes(bytes)) => Ok(Decoder::length(bytes)),
-            (None, Length::Malformed) => Err(Malformed),
+            (Coding::Chunked | Coding::Others { .. }, _) if version == Version::HTTP_10 => Err(Malformed),
+            (Coding::Chunked | Coding::Others { chunked_last: true }, _) => Ok(Decoder::chunked()),
+            (Coding::Others { chunked_last: false }, _) | (Coding::None, Length::None) => Ok(Decoder::UntilClose),
+            (Coding::None, Length::Bytes(bytes)) => Ok(Decoder::length(bytes)),
+            (Coding::None, Length::Malformed) => Err(Malformed),
         }
     }
 
@@ -98,14 +173,37 @@ fn idle_time(field: &[u8]) -> Option<Duration> {
     })
 }
 
+/// One or more digits (RFC 9110 section 8.6), as a number that fits.
 fn length(digits: &[u8]) -> Option<u64> {
-    let is_number = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
-    std::str::from_utf8(digits).ok().filter(|_| is_number)?.parse().ok()
+    let add = |number: u64, digit: &u8| {
+        let digit = digit.checked_sub(b'0').filter(|digit| *digit < 10)?;
+        number.checked_mul(10)?.checked_add(u64::from(digit))
+    };
+    digits.first()?;
+    digits.iter().try_fold(0, add)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_length_is_digits_and_fits() {
+        for (text, number) in [
+            ("0", Some(0)),
+            ("007", Some(7)),
+            ("18446744073709551615", Some(u64::MAX)),
+            ("18446744073709551616", None),
+            ("", None),
+            ("+5", None),
+            ("-5", None),
+            ("5 ", None),
+            ("5, 5", None),
+            ("0x5", None),
+        ] {
+            assert_eq!(length(text.as_bytes()), number, "{text}");
+        }
+    }
 
     #[test]
     fn the_promise_of_keep_alive_is_read() {

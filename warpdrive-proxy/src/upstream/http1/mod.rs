@@ -8,16 +8,19 @@ mod chunked;
 mod connection;
 mod decode;
 mod framing;
+mod names;
 mod outflow;
 mod request;
 mod response;
 
 pub(super) use connection::{Connection, Sending};
 use decode::{Decoded, Decoder};
+pub(super) use framing::Framing;
+pub(crate) use framing::Misframed;
 pub(super) use outflow::Outflow;
 pub(super) use request::encode;
 use response::Head;
-pub(super) use response::{Start, Watch, parse};
+pub(super) use response::{Reader, Start, Watch};
 
 /// The instance sent something that is no HTTP/1 response, or ended inside it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -31,7 +31,7 @@ const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 /// What of a request was not written yet.
 pub(crate) struct Outflow {
     /// The head, whole: it may have to go elsewhere until the response begins.
-    head: Bytes,
+    head: Vec<u8>,
     /// How much of the head is written.
     written: usize,
     body: Upload,
@@ -66,7 +66,7 @@ impl Outflow {
         let staged = (!request.body.is_empty()).then(|| Box::new(Staged::new(request.headers())));
         let Forwarded { head, body } = *request;
         let text = space.write(&head);
-        space.keep(head.headers);
+        space.keep_map(head.headers);
         Outflow { head: text, written: 0, body, staged, last_write: clock::now(), kind, begun: false, answered: false }
     }
 
@@ -85,8 +85,12 @@ impl Outflow {
     }
 
     /// The response has begun: the request cannot be taken back.
-    pub(in super::super) fn answered(&mut self) {
+    pub(in super::super) fn answered(&mut self, space: &HeadSpace) {
         self.answered = true;
+        if self.written == self.head.len() {
+            self.written = 0;
+            space.keep_text(std::mem::take(&mut self.head));
+        }
     }
 
     /// Whether the kernel has taken a byte.
@@ -291,9 +295,20 @@ mod tests {
         let again = back.again();
         assert!(!again.has_begun() && !again.is_done());
         assert_eq!(again.last_write(), Instant::now());
-        assert_eq!(again.head, "GET / HTTP/1.1\r\nx-0: y\r\nx-1: y\r\nx-2: y\r\n\r\n");
+        assert_eq!(again.head, b"GET / HTTP/1.1\r\nx-0: y\r\nx-1: y\r\nx-2: y\r\n\r\n");
         let mut outflow = sent(3).await;
-        outflow.answered();
+        outflow.answered(&HeadSpace::default());
+        assert!(outflow.is_done());
         assert!(outflow.take_back().is_none());
+    }
+
+    #[test]
+    fn a_head_that_is_not_all_sent_stays_when_its_response_begins() {
+        let space = HeadSpace::default();
+        let mut outflow = Outflow::new(request(3), &space);
+        outflow.wrote(5);
+        outflow.answered(&space);
+        assert!(!outflow.is_done());
+        assert!(outflow.head.get(outflow.written..).unwrap().starts_with(b" HTTP/1.1"));
     }
 }

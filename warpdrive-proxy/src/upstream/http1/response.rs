@@ -4,11 +4,12 @@ use std::mem::MaybeUninit;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version, response};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, Version, response};
 use hyper::ext::ReasonPhrase;
 use memchr::memchr_iter;
 
-use super::framing::{Framing, Scope};
+use super::framing::{Framing, Misframed, Scope};
+use super::names::Names;
 use super::{Decoder, Malformed};
 use crate::limits::{FREE_HEADER_FIELDS, INTERIM_HEAD_BYTES, RESPONSE_HEAD_BYTES};
 
@@ -18,6 +19,8 @@ pub(in super::super) struct Head {
     pub(in super::super) parts: response::Parts,
     /// Decodes the body that follows.
     pub(in super::super) body: Decoder,
+    /// Why nobody may have this response.
+    pub(in super::super) fault: Option<Misframed>,
     /// Another request may follow on the connection (RFC 9112 section 9.3).
     pub(in super::super) persists: bool,
     /// How long it may be idle, from `Keep-Alive`.
@@ -53,72 +56,84 @@ impl Watch {
     }
 }
 
-/// Takes a head from the front of `buffer`. Its fields go into the empty `map`, which is asked for when the
-/// head is whole. `to_head` says that the request was a HEAD.
-///
-/// # Errors
-///
-/// It is malformed, or longer than [`RESPONSE_HEAD_BYTES`] ([`INTERIM_HEAD_BYTES`] for an interim
-/// response), or its body cannot be delimited.
-pub(in super::super) fn parse(
-    buffer: &mut BytesMut,
-    watch: &mut Watch,
-    to_head: bool,
-    map: impl FnOnce() -> HeaderMap,
-) -> Result<Start, Malformed> {
-    if !watch.is_worth_parsing(buffer) {
-        return more(buffer);
-    }
-    let mut space = [const { MaybeUninit::uninit() }; FREE_HEADER_FIELDS];
-    let mut parsed = httparse::Response::new(&mut []);
-    let parser = httparse::ParserConfig::default();
-    let length = match parser.parse_response_with_uninit_headers(&mut parsed, buffer, &mut space) {
-        Ok(httparse::Status::Complete(length)) => length,
-        Ok(httparse::Status::Partial) => return more(buffer),
-        Err(_) => return Err(Malformed),
-    };
-    let status = parsed.code.and_then(|code| StatusCode::from_u16(code).ok()).ok_or(Malformed)?;
-    if length > longest(status.is_informational()) {
-        return Err(Malformed);
-    }
-    let version = if parsed.version == Some(1) { Version::HTTP_11 } else { Version::HTTP_10 };
-    let reason = parsed.reason.filter(|&reason| Some(reason) != status.canonical_reason());
-    let reason = reason.map(|reason| Bytes::copy_from_slice(reason.as_bytes()));
-    // Positions outlive the parser, which borrows the buffer.
-    let base = buffer.as_ptr().addr();
-    let mut places = [Place::default(); FREE_HEADER_FIELDS];
-    let mut count = 0;
-    for (place, field) in places.iter_mut().zip(parsed.headers.iter()) {
-        *place = Place::of(field, base);
-        count += 1;
-    }
-    let bytes = buffer.split_to(length).freeze();
-    *watch = Watch::default();
-    let mut headers = map();
-    headers.reserve(count);
-    let mut framing = Framing::default();
-    for place in places.iter().take(count) {
-        let (name, value) = place.field(&bytes).ok_or(Malformed)?;
-        // What speaks of this connection alone ends here, and need not be found again to be removed.
-        if framing.note(&name, value) == Scope::Message {
-            let value = HeaderValue::from_maybe_shared(bytes.slice_ref(value)).map_err(|_| Malformed)?;
-            headers.append(name, value);
+/// What heads are read with: kept from one to the next, since a head that has its own pays for it.
+#[derive(Default)]
+pub(in super::super) struct Reader {
+    names: Names,
+    /// Where the fields of a head are, while it is read.
+    places: Vec<Place>,
+}
+
+impl Reader {
+    /// Takes a head from the front of `buffer`. Its fields go into the empty `map`, which is asked for when
+    /// the head is whole. `to_head` says that the request was a HEAD.
+    ///
+    /// # Errors
+    ///
+    /// It is malformed, or longer than [`RESPONSE_HEAD_BYTES`] ([`INTERIM_HEAD_BYTES`] for an interim
+    /// response), or its body cannot be delimited.
+    pub(in super::super) fn parse(
+        &mut self,
+        buffer: &mut BytesMut,
+        watch: &mut Watch,
+        to_head: bool,
+        map: impl FnOnce() -> HeaderMap,
+    ) -> Result<Start, Malformed> {
+        if !watch.is_worth_parsing(buffer) {
+            return more(buffer);
         }
+        let mut space = [const { MaybeUninit::uninit() }; FREE_HEADER_FIELDS];
+        let mut parsed = httparse::Response::new(&mut []);
+        let parser = httparse::ParserConfig::default();
+        let length = match parser.parse_response_with_uninit_headers(&mut parsed, buffer, &mut space) {
+            Ok(httparse::Status::Complete(length)) => length,
+            Ok(httparse::Status::Partial) => return more(buffer),
+            Err(_) => return Err(Malformed),
+        };
+        let status = parsed.code.and_then(|code| StatusCode::from_u16(code).ok()).ok_or(Malformed)?;
+        if length > longest(status.is_informational()) {
+            return Err(Malformed);
+        }
+        let version = if parsed.version == Some(1) { Version::HTTP_11 } else { Version::HTTP_10 };
+        let reason = parsed.reason.filter(|&reason| Some(reason) != status.canonical_reason());
+        let reason = reason.map(|reason| Bytes::copy_from_slice(reason.as_bytes()));
+        // Places outlive the parser, which borrows the buffer.
+        let base = buffer.as_ptr().addr();
+        self.places.clear();
+        self.places.extend(parsed.headers.iter().map(|field| Place::of(field, base)));
+        let bytes = buffer.split_to(length).freeze();
+        *watch = Watch::default();
+        let mut headers = map();
+        headers.reserve(self.places.len());
+        let mut framing = Framing::default();
+        for place in &self.places {
+            let (written, value) = place.field(&bytes).ok_or(Malformed)?;
+            let name = self.names.find(written).ok_or(Malformed)?;
+            // What speaks of this connection alone ends here, and need not be found again to be removed.
+            if framing.note(name.role, value) == Scope::Message {
+                let value = match name.usual(value) {
+                    Some(value) => value,
+                    None => HeaderValue::from_maybe_shared(bytes.slice_ref(value)).map_err(|_| Malformed)?,
+                };
+                headers.append(name.name.clone(), value);
+            }
+        }
+        if status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS {
+            return Ok(Start::Interim(status, headers));
+        }
+        let has_body = !to_head && !matches!(status.as_u16(), 101 | 204 | 304);
+        let body = if has_body { framing.body(version)? } else { Decoder::Ended };
+        let persists = framing.persists(version) && body != Decoder::UntilClose;
+        let (fault, lifetime) = (framing.fault(), framing.lifetime);
+        let mut response = Response::new(());
+        *response.status_mut() = status;
+        *response.version_mut() = version;
+        *response.headers_mut() = headers;
+        if let Some(reason) = reason.and_then(|reason| ReasonPhrase::try_from(reason).ok()) {
+            response.extensions_mut().insert(reason);
+        }
+        Ok(Start::Final(Head { parts: response.into_parts().0, body, fault, persists, lifetime }))
     }
-    if status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS {
-        return Ok(Start::Interim(status, headers));
-    }
-    let has_body = !to_head && !matches!(status.as_u16(), 101 | 204 | 304);
-    let body = if has_body { framing.body(version)? } else { Decoder::Ended };
-    let persists = framing.persists(version) && body != Decoder::UntilClose;
-    let mut response = Response::new(());
-    *response.status_mut() = status;
-    *response.version_mut() = version;
-    *response.headers_mut() = headers;
-    if let Some(reason) = reason.and_then(|reason| ReasonPhrase::try_from(reason).ok()) {
-        response.extensions_mut().insert(reason);
-    }
-    Ok(Start::Final(Head { parts: response.into_parts().0, body, persists, lifetime: framing.lifetime }))
 }
 
 fn longest(is_interim: bool) -> usize {
@@ -132,7 +147,7 @@ fn more(buffer: &[u8]) -> Result<Start, Malformed> {
 }
 
 /// Where a field stands in its head.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 struct Place {
     name: (u32, u32),
     value: (u32, u32),
@@ -145,14 +160,15 @@ impl Place {
             let start = bytes.as_ptr().addr().wrapping_sub(base);
             (start as u32, (start + bytes.len()) as u32)
         };
+        // An empty value may stand anywhere.
         let value = if field.value.is_empty() { (0, 0) } else { range(field.value) };
         Place { name: range(field.name.as_bytes()), value }
     }
 
-    fn field(self, head: &[u8]) -> Option<(HeaderName, &[u8])> {
+    fn field(self, head: &[u8]) -> Option<(&[u8], &[u8])> {
         let name = head.get(self.name.0 as usize..self.name.1 as usize)?;
         let value = head.get(self.value.0 as usize..self.value.1 as usize)?;
-        Some((HeaderName::from_bytes(name).ok()?, value))
+        Some((name, value))
     }
 }
 
@@ -176,7 +192,7 @@ mod tests {
     }
 
     fn start(text: &str) -> Result<Start, Malformed> {
-        parse(&mut BytesMut::from(text), &mut Watch::default(), false, HeaderMap::new)
+        Reader::default().parse(&mut BytesMut::from(text), &mut Watch::default(), false, HeaderMap::new)
     }
 
     fn final_head(text: &str) -> Head {
@@ -219,6 +235,25 @@ mod tests {
     }
 
     #[test]
+    fn what_no_client_should_have_to_make_sense_of_is_a_fault() {
+        for (fields, fault) in [
+            ("Content-Length: 5", None),
+            ("Transfer-Encoding: Chunked", None),
+            ("Transfer-Encoding: gzip, chunked", Some(Misframed::Coding)),
+            ("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked", Some(Misframed::Coding)),
+            ("Transfer-Encoding: identity", Some(Misframed::Coding)),
+            ("Transfer-Encoding: chunked\r\nContent-Length: 5", Some(Misframed::TwoLengths)),
+            ("Content-Length: 5\r\nContent-Length: 5", Some(Misframed::Length)),
+            ("Content-Length: 5, 5", Some(Misframed::Length)),
+        ] {
+            // No body, so that nothing else refuses it.
+            let head = final_head(&format!("HTTP/1.1 304 Not Modified\r\n{fields}\r\n\r\n"));
+            assert_eq!(head.fault, fault, "{fields}");
+            assert_eq!(Framing::of(&head.parts.headers).fault(), fault, "{fields}");
+        }
+    }
+
+    #[test]
     fn a_connection_goes_on_unless_someone_says_close() {
         for (head, expected) in [
             ("HTTP/1.1 200 OK\r\nContent-Length: 1", true),
@@ -236,11 +271,12 @@ mod tests {
     fn a_head_is_found_however_it_comes() {
         let text = "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 404 Nothing Here\nX: \u{ff}\nY:\n\nrest";
         for size in 1..text.len() {
-            let (mut buffer, mut watch, mut found) = (BytesMut::new(), Watch::default(), Vec::new());
+            let (mut reader, mut buffer, mut watch) = (Reader::default(), BytesMut::new(), Watch::default());
+            let mut found = Vec::new();
             for piece in text.as_bytes().chunks(size) {
                 buffer.extend_from_slice(piece);
                 while found.len() < 2 {
-                    match parse(&mut buffer, &mut watch, false, HeaderMap::new).unwrap() {
+                    match reader.parse(&mut buffer, &mut watch, false, HeaderMap::new).unwrap() {
                         Start::More => break,
                         Start::Interim(status, headers) => {
                             assert_eq!(headers["link"], "</a>");

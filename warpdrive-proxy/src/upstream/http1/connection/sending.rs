@@ -11,7 +11,7 @@ use http::response;
 use super::super::super::forwarded::Request;
 use super::super::super::link::{Loss, Lost, poll_deadline};
 use super::super::super::rest::{Rest, Stopped};
-use super::super::{Head, Malformed, Outflow, Start, Watch, parse};
+use super::super::{Head, Malformed, Outflow, Start, Watch};
 use super::Connection;
 use crate::client::Client;
 use crate::limits::{INTERIM_RESPONSES, PIECE_BYTES};
@@ -113,10 +113,12 @@ fn poll_answer(
         answer.received |= bytes > 0;
         loop {
             let map = || {
-                outflow.answered();
+                outflow.answered(&client.worker.head_space);
                 client.worker.head_space.map()
             };
-            match parse(&mut connection.buffer, &mut answer.watch, answer.to_head, map) {
+            let mut reader = client.worker.head_space.reader.borrow_mut();
+            match reader.parse(&mut connection.buffer, &mut answer.watch, answer.to_head, map) {
+                Ok(Start::Final(Head { fault: Some(fault), .. })) => return Poll::Ready(Err(Lost::Misframed(fault))),
                 Ok(Start::Final(head)) => return Poll::Ready(Ok(head)),
                 Ok(Start::Interim(status, headers)) => {
                     answer.interim += 1;
