@@ -51,6 +51,7 @@ mod listen;
 mod page;
 mod read_share;
 mod roster;
+mod send;
 mod snapshot;
 mod start;
 pub mod status;

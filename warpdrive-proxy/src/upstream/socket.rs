@@ -9,6 +9,8 @@ use bytes::{BufMut, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream, tcp, unix};
 
+use crate::send;
+
 /// A connected socket, whole.
 #[derive(Debug)]
 pub(crate) enum Socket {
@@ -140,8 +142,8 @@ impl WriteHalf {
     /// Writes some of `bytes`.
     pub(super) fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         match self {
-            WriteHalf::Tcp(half) => Pin::new(half).poll_write(cx, bytes),
-            WriteHalf::Unix(half) => Pin::new(half).poll_write(cx, bytes),
+            WriteHalf::Tcp(half) => send::poll_tcp(half.as_ref(), cx, bytes),
+            WriteHalf::Unix(half) => send::poll_unix(half.as_ref(), cx, bytes),
         }
     }
 

@@ -28,6 +28,7 @@ use crate::alarm::Alarm;
 use crate::clock;
 use crate::limits::JOINED_BYTES;
 use crate::read_share::{ReadShare, Reader};
+use crate::send;
 pub(crate) use framing::BodyLength;
 use inflow::Inflow;
 use linger::Linger;
@@ -314,11 +315,11 @@ impl AsyncWrite for Wire {
         let wire = self.get_mut();
         ready!(wire.poll_before_message(cx))?;
         wire.note_bare_answer(pieces.first().map_or(&[], |piece| piece));
-        let stream = Pin::new(wire.stream.get_mut());
+        let stream = wire.stream.get_mut();
         let mut space = [0; JOINED_BYTES];
         let result = match join(pieces, &mut space) {
-            Some(joined) => stream.poll_write(cx, joined),
-            None => stream.poll_write_vectored(cx, pieces),
+            Some(joined) => send::poll_tcp(stream, cx, joined),
+            None => Pin::new(stream).poll_write_vectored(cx, pieces),
         };
         wire.wrote(cx, result)
     }
