@@ -14,6 +14,8 @@ mod names;
 #[path = "../../warpdrive-proxy/src/upstream/http1/response.rs"]
 mod response;
 
+use std::cell::RefCell;
+
 use bytes::BytesMut;
 use http::HeaderMap;
 
@@ -43,8 +45,17 @@ pub struct Whole {
 /// Reads a response that comes in these pieces, and then the end of its connection. `None` where it is
 /// malformed or not whole.
 pub fn read<'p>(pieces: impl IntoIterator<Item = &'p [u8]>, to_head: bool) -> Option<Whole> {
+    // As a worker has it: what it keeps of one response must not show in another.
+    READER.with_borrow_mut(|reader| read_with(reader, pieces, to_head))
+}
+
+thread_local! {
+    static READER: RefCell<Reader> = RefCell::default();
+}
+
+fn read_with<'p>(reader: &mut Reader, pieces: impl IntoIterator<Item = &'p [u8]>, to_head: bool) -> Option<Whole> {
     let mut pieces = pieces.into_iter();
-    let (mut reader, mut buffer, mut watch) = (Reader::default(), BytesMut::new(), Watch::default());
+    let (mut buffer, mut watch) = (BytesMut::new(), Watch::default());
     let mut whole = Whole { heads: Vec::new(), body: Vec::new(), trailers: None, left: Vec::new() };
     let mut body = loop {
         match reader.parse(&mut buffer, &mut watch, to_head, HeaderMap::new).ok()? {
