@@ -157,12 +157,12 @@ fuzz_target!(|sent: Sent| {
     let server = &router.model().settings().server;
     let connection = ClientConnection::new(sent.peer, Scheme::Http, server);
     let head = RequestHead { method: &sent.method, version: sent.version, target: sent.target };
-    let request_id = kept_request_id(&sent.fields).unwrap_or(HeaderValue::from_static("new"));
-    let fresh = Fresh { request_id, request_start: HeaderValue::from_static("t=1") };
+    let request_id = kept_request_id(&sent.fields).cloned().unwrap_or(HeaderValue::from_static("new"));
+    let fresh = Fresh { request_id: &request_id, request_start: &HeaderValue::from_static("t=1") };
     let explained = explain(router, head, &sent.fields, &connection);
     let mut out = sent.fields.clone();
     with_scratch(|scratch| {
-        let found = forward(router, head, &mut out, &connection, &fresh, sent.credentials, scratch);
+        let found = forward(router, head, &mut out, &connection, fresh, sent.credentials, scratch);
         match &found {
             Ok(found) => {
                 let number = found.as_ref().map(|found| found.matched.route().number);

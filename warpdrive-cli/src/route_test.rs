@@ -129,7 +129,7 @@ fn ask<'r, 'q>(router: &'r Router, args: &'q RouteTestArgs, scratch: &'q mut Scr
     }
     let mut edited = headers.clone();
     let fresh = changes::fresh(&headers);
-    let found = forward(router, head, &mut edited, &connection, &fresh, Credentials::Assume, scratch);
+    let found = forward(router, head, &mut edited, &connection, fresh, Credentials::Assume, scratch);
     let outcome = match found {
         Ok(Some(found)) => Outcome::Routed(found),
         Ok(None) => Outcome::NoRoute(server.no_route_status.as_u16()),

@@ -66,11 +66,11 @@ fn send_with(
         );
     }
     let connection = ClientConnection::new(peer.parse().unwrap(), Scheme::Http, &router.model().settings().server);
-    let request_id = kept_request_id(&headers).unwrap_or(HeaderValue::from_static("new-id"));
-    let fresh = Fresh { request_id, request_start: HeaderValue::from_static("t=1000") };
+    let request_id = kept_request_id(&headers).cloned().unwrap_or(HeaderValue::from_static("new-id"));
+    let fresh = Fresh { request_id: &request_id, request_start: &HeaderValue::from_static("t=1000") };
     let mut scratch = Scratch::new();
     let head = RequestHead { method: &method, version, target };
-    let outcome = forward(router, head, &mut headers, &connection, &fresh, Credentials::Check, &mut scratch)
+    let outcome = forward(router, head, &mut headers, &connection, fresh, Credentials::Check, &mut scratch)
         .map(|found| found.map(|found| (found.client, found.public, found.upgrade)));
     Sent { outcome, headers }
 }

@@ -20,12 +20,11 @@
 //! let mut headers = HeaderMap::new();
 //! headers.insert("host", HeaderValue::from_static("example.com"));
 //! headers.insert("x-forwarded-for", HeaderValue::from_static("10.0.0.1"));
-//! let fresh = Fresh {
-//!     request_id: kept_request_id(&headers).unwrap_or(HeaderValue::from_static("4f2a")),
-//!     request_start: HeaderValue::from_static("t=1767225600000"),
-//! };
+//! let request_id = kept_request_id(&headers).cloned().unwrap_or(HeaderValue::from_static("4f2a"));
+//! let request_start = HeaderValue::from_static("t=1767225600000");
+//! let fresh = Fresh { request_id: &request_id, request_start: &request_start };
 //! let head = RequestHead { method: &Method::GET, version: Version::HTTP_11, target: "/users" };
-//! let found = forward(&router, head, &mut headers, &connection, &fresh, Credentials::Check, &mut scratch)?;
+//! let found = forward(&router, head, &mut headers, &connection, fresh, Credentials::Check, &mut scratch)?;
 //!
 //! assert_eq!(found.unwrap().matched.upstream_target(), "/users");
 //! // A stranger's word on who it is does not count.

@@ -3,7 +3,7 @@
 //! Workers share the live snapshot, the counters and the stage of a stop. Everything of a
 //! connection stays on its worker, so nothing on a request's way takes a lock.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, Ref, RefCell};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -247,8 +247,8 @@ impl Worker {
         HeaderValue::from_maybe_shared(self.kept_ids.copy(id.as_bytes())).unwrap_or_else(|_| id.clone())
     }
 
-    /// `t=` and the milliseconds since 1970, made once a millisecond.
-    pub(crate) fn request_start(&self, began: SystemTime) -> HeaderValue {
+    /// A request began.
+    pub(crate) fn note_start(&self, began: SystemTime) {
         let now = began.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
         let mut kept = self.request_start.borrow_mut();
         if kept.0 != now
@@ -256,7 +256,11 @@ impl Worker {
         {
             *kept = (now, value);
         }
-        kept.1.clone()
+    }
+
+    /// `t=` and the milliseconds since 1970 of the request that began last. Not to be held across one.
+    pub(crate) fn request_start(&self) -> Ref<'_, HeaderValue> {
+        Ref::map(self.request_start.borrow(), |kept| &kept.1)
     }
 
     /// The second of the last request, since 1970: a clock that costs nothing.

@@ -83,13 +83,14 @@ fn decide<'r>(router: &'r Router, connection: &ClientConnection, head: &mut Part
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let value = |text: String| HeaderValue::try_from(text).map_err(|_| StatusCode::INTERNAL_SERVER_ERROR);
     let request_id = match kept_request_id(&head.headers) {
-        Some(id) => id,
+        Some(id) => id.clone(),
         None => value(format!("{:x}", now.as_nanos()))?,
     };
-    let fresh = Fresh { request_id, request_start: value(format!("t={}", now.as_millis()))? };
+    let request_start = value(format!("t={}", now.as_millis()))?;
+    let fresh = Fresh { request_id: &request_id, request_start: &request_start };
     SCRATCH.with_borrow_mut(|scratch| {
         let line = RequestHead { method: &head.method, version: head.version, target: &target };
-        let found = forward(router, line, &mut head.headers, connection, &fresh, Credentials::Check, scratch);
+        let found = forward(router, line, &mut head.headers, connection, fresh, Credentials::Check, scratch);
         let found = found.map_err(|reject| reject.status)?.ok_or(StatusCode::NOT_FOUND)?;
         if found.upgrade {
             return Err(StatusCode::NOT_IMPLEMENTED);

@@ -6,7 +6,7 @@ use warpdrive_core::forwarding::{Fresh, kept_request_id};
 
 /// Stands for what live traffic makes anew for each request. No other field has this value: a
 /// configuration and an argument lose the white space around theirs.
-const NEW: HeaderValue = HeaderValue::from_static(" ");
+static NEW: HeaderValue = HeaderValue::from_static(" ");
 
 /// A field that reaches the upstream otherwise than it came.
 #[derive(Debug, PartialEq, Eq)]
@@ -25,8 +25,8 @@ pub(super) struct Changes {
 }
 
 /// The id and time of a request that is never sent.
-pub(super) fn fresh(headers: &HeaderMap) -> Fresh {
-    Fresh { request_id: kept_request_id(headers).unwrap_or(NEW), request_start: NEW }
+pub(super) fn fresh(headers: &HeaderMap) -> Fresh<'_> {
+    Fresh { request_id: kept_request_id(headers).unwrap_or(&NEW), request_start: &NEW }
 }
 
 /// Compares field by field, sorted by name.

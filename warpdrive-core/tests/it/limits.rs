@@ -316,10 +316,10 @@ fn entries_of_a_forwarded_list_are_read_from_the_right_up_to_the_bound() {
         headers.insert("host", HeaderValue::from_static("h"));
         headers.insert("x-forwarded-for", HeaderValue::try_from(list).unwrap());
         let empty = HeaderValue::from_static("");
-        let fresh = Fresh { request_id: empty.clone(), request_start: empty };
+        let fresh = Fresh { request_id: &empty, request_start: &empty };
         let head = RequestHead { method: &Method::GET, version: Version::HTTP_11, target: "/" };
         let mut scratch = Scratch::new();
-        let found = forward(&router, head, &mut headers, &connection, &fresh, Credentials::Check, &mut scratch);
+        let found = forward(&router, head, &mut headers, &connection, fresh, Credentials::Check, &mut scratch);
         found.unwrap().unwrap().client
     };
     assert_eq!(client(MAX_FORWARDED_FOR_ENTRIES - 1), IpAddr::from([192, 0, 2, 7]));

@@ -28,7 +28,7 @@ pub(super) struct Decision {
 
 impl Exchange {
     /// Finds the route, checks its credentials and turns the head into the one for the instance.
-    pub(super) fn decide(&self, head: &mut request::Parts, fresh: &Fresh) -> Result<Decision, Failure> {
+    pub(super) fn decide(&self, head: &mut request::Parts, fresh: Fresh<'_>) -> Result<Decision, Failure> {
         let client = self.client();
         let identity = client.identity(&self.view);
         let mut scratch = client.worker.scratch.borrow_mut();

@@ -102,11 +102,12 @@ pub(crate) fn begin(
     let has_body = body != BodyLength::None;
     client.wire.begin_exchange(body, view.snapshot.server().timeouts.client_body);
     client.upload.reset(has_body);
-    let (exchange, fresh) = Exchange::new(client, view, &request);
+    let (exchange, request_id) = Exchange::new(client, view, &request);
     let (head, incoming) = request.into_parts();
     let mut request = Forwarded::new(head);
-    let prepared = exchange.prepare(&fresh, &mut request, incoming);
-    exchange.serve(fresh.request_id, prepared, request)
+    let fresh = Fresh { request_id: &request_id, request_start: &client.worker.request_start() };
+    let prepared = exchange.prepare(fresh, &mut request, incoming);
+    exchange.serve(request_id, prepared, request)
 }
 
 /// What is needed to answer, also when the request itself is on its way to an instance.
@@ -127,15 +128,14 @@ struct Prepared {
 }
 
 impl Exchange {
-    fn new(client: &Rc<Client>, view: Rc<View>, request: &Request<Incoming>) -> (Self, Fresh) {
+    /// With the request's id.
+    fn new(client: &Rc<Client>, view: Rc<View>, request: &Request<Incoming>) -> (Self, HeaderValue) {
         let worker = &client.worker;
         let headers = request.headers();
         let began = SystemTime::now();
-        let fresh = Fresh {
-            request_id: kept_request_id(headers)
-                .map_or_else(|| worker.new_request_id(), |id| worker.copy_request_id(&id)),
-            request_start: worker.request_start(began),
-        };
+        worker.note_start(began);
+        let request_id =
+            kept_request_id(headers).map_or_else(|| worker.new_request_id(), |id| worker.copy_request_id(id));
         let started = clock::now();
         client.begin_record(view.log_requests.then(|| {
             Box::new(Record {
@@ -158,7 +158,7 @@ impl Exchange {
                 first_byte_in: None,
                 attempts: 0,
                 reason: None,
-                request_id: Some(fresh.request_id.clone()),
+                request_id: Some(request_id.clone()),
             })
         }));
         let exchange = Exchange {
@@ -168,7 +168,7 @@ impl Exchange {
             version: request.version(),
             is_head: request.method() == Method::HEAD,
         };
-        (exchange, fresh)
+        (exchange, request_id)
     }
 
     fn client(&self) -> &Rc<Client> {
@@ -222,7 +222,7 @@ impl Exchange {
     }
 
     /// The first steps: those that wait for nothing.
-    fn prepare(&self, fresh: &Fresh, request: &mut Forwarded, incoming: Incoming) -> Result<Prepared, Stopped> {
+    fn prepare(&self, fresh: Fresh<'_>, request: &mut Forwarded, incoming: Incoming) -> Result<Prepared, Stopped> {
         let head = &mut request.head;
         let on_upgrade = head.extensions.remove::<OnUpgrade>();
         let seen = checks::request(head)?;
