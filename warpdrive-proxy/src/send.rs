@@ -3,13 +3,16 @@
 //! The C library's `send` is a point where a thread may be cancelled, and says so before and after in a process of
 //! several threads: four atomic instructions a request, for what nobody does here.
 
-use std::io;
+use std::cell::RefCell;
+use std::io::{self, IoSlice};
 use std::os::fd::AsFd;
 use std::task::{Context, Poll, ready};
 
 use rustix::net::SendFlags;
 use tokio::io::Interest;
 use tokio::net::{TcpStream, UnixStream};
+
+use crate::limits::JOINED_BYTES;
 
 /// Sends some of `bytes`.
 pub(crate) fn poll_tcp(stream: &TcpStream, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
@@ -19,6 +22,28 @@ pub(crate) fn poll_tcp(stream: &TcpStream, cx: &mut Context<'_>, bytes: &[u8]) -
 /// Sends some of `bytes`.
 pub(crate) fn poll_unix(stream: &UnixStream, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
     poll(|| stream.poll_write_ready(cx), || stream.try_io(Interest::WRITABLE, || send(stream, bytes)))
+}
+
+thread_local! {
+    /// What small answers are joined in.
+    static JOINED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Sends some of a small answer, with its head and its body in one piece: to copy it costs less than the kernel takes
+/// for the second piece. Nothing for a longer one.
+pub(crate) fn poll_joined(
+    stream: &TcpStream,
+    cx: &mut Context<'_>,
+    pieces: &[IoSlice<'_>],
+) -> Option<Poll<io::Result<usize>>> {
+    if pieces.iter().map(|piece| piece.len()).sum::<usize>() > JOINED_BYTES {
+        return None;
+    }
+    JOINED.with_borrow_mut(|joined| {
+        joined.clear();
+        pieces.iter().for_each(|piece| joined.extend_from_slice(piece));
+        Some(poll_tcp(stream, cx, joined))
+    })
 }
 
 fn poll(

@@ -26,7 +26,6 @@ use tokio::time::Instant;
 
 use crate::alarm::Alarm;
 use crate::clock;
-use crate::limits::JOINED_BYTES;
 use crate::read_share::{ReadShare, Reader};
 use crate::send;
 pub(crate) use framing::BodyLength;
@@ -254,19 +253,6 @@ impl Wire {
     }
 }
 
-/// A small answer, with its head and its body in one piece: to copy it costs less than the kernel takes for
-/// the second piece.
-fn join<'s>(pieces: &[io::IoSlice<'_>], space: &'s mut [u8; JOINED_BYTES]) -> Option<&'s [u8]> {
-    let joined = space.get_mut(..pieces.iter().map(|piece| piece.len()).sum())?;
-    let mut rest = &mut *joined;
-    for piece in pieces {
-        let (place, after) = rest.split_at_mut_checked(piece.len())?;
-        place.copy_from_slice(piece);
-        rest = after;
-    }
-    Some(joined)
-}
-
 impl AsyncRead for Wire {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let wire = self.get_mut();
@@ -316,9 +302,8 @@ impl AsyncWrite for Wire {
         ready!(wire.poll_before_message(cx))?;
         wire.note_bare_answer(pieces.first().map_or(&[], |piece| piece));
         let stream = wire.stream.get_mut();
-        let mut space = [0; JOINED_BYTES];
-        let result = match join(pieces, &mut space) {
-            Some(joined) => send::poll_tcp(stream, cx, joined),
+        let result = match send::poll_joined(stream, cx, pieces) {
+            Some(result) => result,
             None => Pin::new(stream).poll_write_vectored(cx, pieces),
         };
         wire.wrote(cx, result)
