@@ -75,9 +75,10 @@ impl Name {
     pub(super) fn usual(&mut self, value: &[u8]) -> Option<HeaderValue> {
         match &mut self.usual {
             Usual::Known(usual) => (usual.as_bytes() == value).then(|| usual.clone()),
+            Usual::Perhaps { .. } if self.spent => None,
             Usual::Perhaps { responses, .. } => {
                 *responses += 1;
-                if *responses == SAMPLE && !self.spent {
+                if *responses == SAMPLE {
                     self.spent = self.usual.sample(value);
                 }
                 None
@@ -109,11 +110,10 @@ impl Usual {
             return false;
         }
         let lasting: &'static [u8] = Box::leak(now.into());
-        let known = HeaderValue::from_maybe_shared(Bytes::from_static(lasting));
-        known.is_ok_and(|known| {
+        if let Ok(known) = HeaderValue::from_maybe_shared(Bytes::from_static(lasting)) {
             *self = Usual::Known(known);
-            true
-        })
+        }
+        true
     }
 }
 
