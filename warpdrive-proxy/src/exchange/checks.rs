@@ -5,15 +5,33 @@ use http::{HeaderMap, HeaderValue, StatusCode, Version, request, response};
 
 use crate::limits::TARGET_BYTES;
 use crate::page::Failure;
+use crate::upstream::Coding;
 
-/// Fields that a request has, so that those it does not have are not looked for one by one.
-#[derive(Clone, Copy, Debug)]
+/// The fields of a request that frame its message, found in one pass: most heads have one of them, and a look-up for
+/// each that is missing costs more.
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Seen {
     length: bool,
-    coding: bool,
+    coding: Coding,
     expects: bool,
-    /// `X-Forwarded-Proto`.
+    /// `X-Forwarded-Proto`: no framing, but found on the way.
     pub(super) forwarded: bool,
+}
+
+impl Seen {
+    fn of(headers: &HeaderMap) -> Self {
+        let mut seen = Seen::default();
+        for (name, value) in headers {
+            match name.as_str() {
+                "content-length" => seen.length = true,
+                "transfer-encoding" => seen.coding = seen.coding.and(value.as_bytes()),
+                "expect" => seen.expects = true,
+                "x-forwarded-proto" => seen.forwarded = true,
+                _ => {}
+            }
+        }
+        seen
+    }
 }
 
 /// What hyper lets through and no instance should see.
@@ -28,8 +46,8 @@ pub(super) fn request(head: &request::Parts) -> Result<Seen, Failure> {
         )
         .closing());
     }
-    let framing = FramingFields::of(&head.headers);
-    if !framing.is_chunked_alone() {
+    let seen = Seen::of(&head.headers);
+    if matches!(seen.coding, Coding::Others { .. }) {
         return Err(Failure::new(
             StatusCode::NOT_IMPLEMENTED,
             "transfer_coding",
@@ -38,73 +56,14 @@ pub(super) fn request(head: &request::Parts) -> Result<Seen, Failure> {
         .closing());
     }
     // A client of HTTP/1.0 cannot wait for an interim answer; its field is ignored.
-    if head.version != Version::HTTP_10 && framing.expects && !expects_nothing_unknown(&head.headers) {
+    if head.version != Version::HTTP_10 && seen.expects && !expects_nothing_unknown(&head.headers) {
         return Err(Failure::new(
             StatusCode::EXPECTATION_FAILED,
             "unknown_expectation",
             "The only expectation understood here is 100-continue.",
         ));
     }
-    Ok(Seen {
-        length: framing.length,
-        coding: !matches!(framing.coding, Lines::None),
-        expects: framing.expects,
-        forwarded: framing.forwarded,
-    })
-}
-
-/// The fields of a head that frame its message, found in one pass: most heads have one of them, and
-/// a look-up for each that is missing costs more.
-#[derive(Clone, Copy, Debug, Default)]
-struct FramingFields<'h> {
-    length: bool,
-    coding: Lines<'h>,
-    expects: bool,
-    /// No framing, but found on the way.
-    forwarded: bool,
-}
-
-/// The lines of one field.
-#[derive(Clone, Copy, Debug, Default)]
-enum Lines<'h> {
-    #[default]
-    None,
-    One(&'h HeaderValue),
-    Several,
-}
-
-impl<'h> Lines<'h> {
-    fn add(&mut self, value: &'h HeaderValue) {
-        *self = match self {
-            Lines::None => Lines::One(value),
-            Lines::One(_) | Lines::Several => Lines::Several,
-        };
-    }
-}
-
-impl<'h> FramingFields<'h> {
-    fn of(headers: &'h HeaderMap) -> Self {
-        let mut framing = FramingFields::default();
-        for (name, value) in headers {
-            match name.as_str() {
-                "content-length" => framing.length = true,
-                "transfer-encoding" => framing.coding.add(value),
-                "expect" => framing.expects = true,
-                "x-forwarded-proto" => framing.forwarded = true,
-                _ => {}
-            }
-        }
-        framing
-    }
-
-    /// No transfer coding, or chunked once.
-    fn is_chunked_alone(&self) -> bool {
-        match self.coding {
-            Lines::None => true,
-            Lines::One(coding) => coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked"),
-            Lines::Several => false,
-        }
-    }
+    Ok(seen)
 }
 
 fn expects_nothing_unknown(headers: &HeaderMap) -> bool {
@@ -124,7 +83,7 @@ pub(super) fn frame_body(
     if seen.expects && (!has_body || head.version == Version::HTTP_10) {
         head.headers.remove(EXPECT);
     }
-    if seen.coding {
+    if seen.coding != Coding::None {
         head.headers.remove(TRANSFER_ENCODING);
     }
     let length = seen.length.then(|| head.headers.get(CONTENT_LENGTH)).flatten();

@@ -24,7 +24,7 @@ pub(crate) use connect::{ConnectError, Endpoint};
 pub(crate) use forwarded::{Forwarded, Request};
 pub(crate) use head_space::HeadSpace;
 pub use health::{HealthReport, HealthState};
-pub(crate) use http1::Misframed;
+pub(crate) use http1::{Coding, Misframed};
 pub(crate) use lease::Lease;
 pub(crate) use link::{BodyCut, Link, Loss, Lost};
 pub(crate) use opened::Opened;

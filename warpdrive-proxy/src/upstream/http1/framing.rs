@@ -55,14 +55,27 @@ enum Length {
     Malformed,
 }
 
+/// The transfer codings of a message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Coding {
+pub(crate) enum Coding {
     #[default]
     None,
     /// Chunked, and nothing else.
     Chunked,
     /// Others, whether or not the last one is chunked.
     Others { chunked_last: bool },
+}
+
+impl Coding {
+    /// What it is with one more field line.
+    pub(crate) fn and(self, value: &[u8]) -> Self {
+        let is_chunked = |coding: &[u8]| coding.trim_ascii().eq_ignore_ascii_case(b"chunked");
+        if self == Coding::None && is_chunked(value) {
+            Coding::Chunked
+        } else {
+            Coding::Others { chunked_last: value.rsplit(|&byte| byte == b',').next().is_some_and(is_chunked) }
+        }
+    }
 }
 
 /// What a response says of its own length that no client should have to make sense of.
@@ -101,14 +114,7 @@ impl Framing {
                     Length::Bytes(_) | Length::Malformed => Length::Malformed,
                 };
             }
-            Role::Coding => {
-                let is_chunked = |coding: &[u8]| coding.trim_ascii().eq_ignore_ascii_case(b"chunked");
-                self.coding = if self.coding == Coding::None && is_chunked(value) {
-                    Coding::Chunked
-                } else {
-                    Coding::Others { chunked_last: value.rsplit(|&byte| byte == b',').next().is_some_and(is_chunked) }
-                };
-            }
+            Role::Coding => self.coding = self.coding.and(value),
             Role::Connection => return self.note_connection(value),
             Role::KeepAlive => {
                 self.lifetime = idle_time(value);

@@ -16,7 +16,7 @@ mod response;
 pub(super) use connection::{Connection, Sending};
 use decode::{Decoded, Decoder};
 pub(super) use framing::Framing;
-pub(crate) use framing::Misframed;
+pub(crate) use framing::{Coding, Misframed};
 pub(super) use outflow::Outflow;
 pub(super) use request::encode;
 use response::Head;
