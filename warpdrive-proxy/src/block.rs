@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 
 /// A block of `SIZE` bytes that pieces are copied into one behind the other. It lives as long as one of them.
 #[derive(Default)]
@@ -12,14 +12,14 @@ pub(crate) struct Block<const SIZE: usize> {
 
 impl<const SIZE: usize> Block<SIZE> {
     /// A copy of `bytes`.
-    pub(crate) fn copy(&self, bytes: &[u8]) -> Bytes {
+    pub(crate) fn copy(&self, bytes: &[u8]) -> BytesMut {
         let mut left = self.left.take();
         if left.capacity() < bytes.len() {
             // The block from its start again where nobody holds a piece of it, else a new one.
             left.reserve(bytes.len().max(SIZE));
         }
         left.extend_from_slice(bytes);
-        let piece = left.split().freeze();
+        let piece = left.split();
         self.left.set(left);
         piece
     }

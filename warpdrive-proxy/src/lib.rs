@@ -50,6 +50,7 @@ mod limits;
 mod listen;
 mod page;
 mod read_share;
+mod receive;
 mod roster;
 mod send;
 mod snapshot;

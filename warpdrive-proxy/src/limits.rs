@@ -60,9 +60,12 @@ pub(crate) const PIECE_BYTES: (usize, usize, usize) = (16 * 1024, 32 * 1024, 128
 /// bytes.
 pub(crate) const PIECE_SHARE_BYTES: usize = 64 * 1024 * 1024;
 
-/// The block that heads and small pieces are read into, in bytes. A client that takes nothing of a small
+/// The block that heads and small pieces are kept in, in bytes. A client that takes nothing of a small
 /// answer holds one of them.
 pub(crate) const READ_SPACE_BYTES: usize = 16 * 1024;
+
+/// The most that goes into that block, in bytes; more keeps the memory that it was read into.
+pub(crate) const SMALL_READ_BYTES: usize = 2 * 1024;
 
 /// What an HTTP/2 instance may send ahead on one stream and on one connection, in bytes.
 pub(crate) const H2C_WINDOW_BYTES: (u32, u32) = (64 * 1024, 1024 * 1024);
@@ -103,6 +106,9 @@ pub(crate) const FIRST_REQUEST_GRACE: Duration = Duration::from_secs(1);
 
 /// The longest answer, head and body, that is copied to be written as one piece, in bytes.
 pub(crate) const JOINED_BYTES: usize = 1024;
+
+/// What the first read of a request head brings at most, in bytes: most heads whole.
+pub(crate) const CLIENT_READ_BYTES: usize = 4 * 1024;
 
 /// Tasks that a worker runs at most between two looks at its sockets and timers. A look costs a system call;
 /// so many tasks take some two milliseconds.

@@ -244,7 +244,7 @@ impl Worker {
 
     /// A copy of a client's own id: the value itself would hold on to the buffer that its head was read into.
     pub(crate) fn copy_request_id(&self, id: &HeaderValue) -> HeaderValue {
-        HeaderValue::from_maybe_shared(self.kept_ids.copy(id.as_bytes())).unwrap_or_else(|_| id.clone())
+        HeaderValue::from_maybe_shared(self.kept_ids.copy(id.as_bytes()).freeze()).unwrap_or_else(|_| id.clone())
     }
 
     /// A request began.

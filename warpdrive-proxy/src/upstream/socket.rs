@@ -9,7 +9,7 @@ use bytes::{BufMut, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream, tcp, unix};
 
-use crate::send;
+use crate::{receive, send};
 
 /// A connected socket, whole.
 #[derive(Debug)]
@@ -117,6 +117,14 @@ impl ReadHalf {
         match self {
             ReadHalf::Tcp(half) => pin!(half.read_buf(&mut space)).poll(cx),
             ReadHalf::Unix(half) => pin!(half.read_buf(&mut space)).poll(cx),
+        }
+    }
+
+    /// Appends to `space` what its memory has room for, once there is something; 0 is the end.
+    pub(super) fn poll_receive(&self, cx: &mut Context<'_>, space: &mut Vec<u8>) -> Poll<io::Result<usize>> {
+        match self {
+            ReadHalf::Tcp(half) => receive::poll_tcp(half.as_ref(), cx, space),
+            ReadHalf::Unix(half) => receive::poll_unix(half.as_ref(), cx, space),
         }
     }
 

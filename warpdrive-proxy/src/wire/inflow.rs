@@ -10,6 +10,8 @@ use tokio::net::TcpStream;
 
 use super::framing::{BodyLength, Framing};
 use super::state::WireState;
+use crate::limits::CLIENT_READ_BYTES;
+use crate::receive;
 
 /// Reads from a client's socket, and at once never more than one head or the body after it: how to
 /// follow what comes after a head is known only when hyper has read it.
@@ -66,6 +68,8 @@ impl Inflow {
         if was_held {
             let length = buffer.remaining().min(self.held.len());
             buffer.put_slice(self.held.get(..length).unwrap_or_default());
+        } else if !is_tunnel && self.framing.is_between() == Some(true) && buffer.remaining() >= CLIENT_READ_BYTES {
+            ready!(receive::poll_copied(stream.get_ref(), cx, buffer))?;
         } else {
             ready!(Pin::new(stream).poll_read(cx, buffer))?;
         }

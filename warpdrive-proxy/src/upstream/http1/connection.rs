@@ -188,12 +188,13 @@ impl Connection {
 
     /// Reads up to `size` bytes more, once there are any; 0 is the end.
     fn poll_fill(&mut self, cx: &mut Context<'_>, size: usize) -> Poll<io::Result<usize>> {
+        if self.buffer.is_empty() && size <= UPSTREAM_READ_BYTES {
+            self.buffer = ready!(self.space.poll_read(cx, &self.read))?;
+            return Poll::Ready(Ok(self.buffer.len()));
+        }
         ready!(self.read.poll_ready(cx))?;
         if !self.buffer.is_empty() {
             self.buffer.reserve(size);
-        } else if size <= UPSTREAM_READ_BYTES {
-            self.buffer = ready!(self.space.poll_read(cx, &mut self.read))?;
-            return Poll::Ready(Ok(self.buffer.len()));
         } else {
             // What the buffer held before may still be on its way to the client, and keeps it alive.
             self.buffer = BytesMut::with_capacity(size);
