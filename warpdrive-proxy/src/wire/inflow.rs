@@ -25,6 +25,9 @@ pub(super) struct Inflow {
     malformed: bool,
     in_head: bool,
     ended: bool,
+    /// tokio has said that there is nothing, and nothing has been read since: it wakes the connection's task when
+    /// something comes, and need not be told again.
+    watched: bool,
 }
 
 impl Inflow {
@@ -48,6 +51,19 @@ impl Inflow {
         self.ended
     }
 
+    /// Looks at the next byte, without taking it. Ready with how many there are; 0 is the end.
+    pub(super) fn poll_peek(&mut self, cx: &mut Context<'_>, stream: &TcpStream) -> Poll<io::Result<usize>> {
+        let mut space = [0; 1];
+        let result = stream.poll_peek(cx, &mut ReadBuf::new(&mut space));
+        self.watch(result)
+    }
+
+    /// Every look at the socket comes by here.
+    fn watch<T>(&mut self, result: Poll<T>) -> Poll<T> {
+        self.watched = result.is_pending();
+        result
+    }
+
     /// Ready without a byte at the end. A tunnel's bytes are no messages.
     ///
     /// # Errors
@@ -68,10 +84,14 @@ impl Inflow {
         if was_held {
             let length = buffer.remaining().min(self.held.len());
             buffer.put_slice(self.held.get(..length).unwrap_or_default());
-        } else if !is_tunnel && self.framing.is_between() == Some(true) && buffer.remaining() >= CLIENT_READ_BYTES {
-            ready!(receive::poll_copied(stream.get_ref(), cx, buffer))?;
         } else {
-            ready!(Pin::new(stream).poll_read(cx, buffer))?;
+            let result =
+                if !is_tunnel && self.framing.is_between() == Some(true) && buffer.remaining() >= CLIENT_READ_BYTES {
+                    receive::poll_copied(stream.get_ref(), cx, buffer, self.watched)
+                } else {
+                    Pin::new(stream).poll_read(cx, buffer)
+                };
+            ready!(self.watch(result))?;
         }
         let bytes = buffer.filled().get(before..).unwrap_or_default();
         self.ended = bytes.is_empty();

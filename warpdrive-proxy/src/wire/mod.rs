@@ -214,8 +214,7 @@ impl Wire {
         {
             return Ok(());
         }
-        let mut space = [0; 1];
-        match self.stream.get_ref().poll_peek(cx, &mut ReadBuf::new(&mut space)) {
+        match self.inflow.poll_peek(cx, self.stream.get_ref()) {
             Poll::Pending => Ok(()),
             Poll::Ready(Ok(0)) => Err(io::ErrorKind::ConnectionAborted.into()),
             Poll::Ready(Ok(_)) => {
