@@ -7,6 +7,7 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, ReadBuf, Take};
 use tokio::net::TcpStream;
+use tokio::task::coop;
 
 use super::framing::{BodyLength, Framing};
 use super::state::WireState;
@@ -60,7 +61,8 @@ impl Inflow {
 
     /// Every look at the socket comes by here.
     fn watch<T>(&mut self, result: Poll<T>) -> Poll<T> {
-        self.watched = result.is_pending();
+        // A task that has used up its budget is told so without a look, and woken at once.
+        self.watched = result.is_pending() && coop::has_budget_remaining();
         result
     }
 
@@ -115,5 +117,59 @@ impl Inflow {
         let filled = before + readable.len();
         buffer.set_filled(filled);
         Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{Future, poll_fn};
+    use std::io::Write;
+    use std::pin::pin;
+
+    use tokio::io::AsyncReadExt;
+    use tokio::time::{Duration, timeout};
+
+    use super::*;
+
+    /// A client, and its socket here.
+    fn pair() -> (std::net::TcpStream, Take<TcpStream>) {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let far = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (near, _) = listener.accept().unwrap();
+        near.set_nonblocking(true).unwrap();
+        (far, TcpStream::from_std(near).unwrap().take(u64::MAX))
+    }
+
+    /// Looks at the socket, and then reads; nothing where that is not woken. The client sends between the two.
+    async fn read_after_a_look(is_spent: bool) -> Option<Vec<u8>> {
+        let (mut far, mut near) = pair();
+        let mut inflow = Inflow::default();
+        poll_fn(|cx| {
+            while is_spent && coop::has_budget_remaining() {
+                assert!(pin!(coop::consume_budget()).poll(cx).is_ready());
+            }
+            assert!(inflow.poll_peek(cx, near.get_ref()).is_pending());
+            Poll::Ready(())
+        })
+        .await;
+        assert_ne!(inflow.watched, is_spent);
+        let mut memory = vec![0; CLIENT_READ_BYTES];
+        let mut sent = false;
+        let read = poll_fn(|cx| {
+            let mut buffer = ReadBuf::new(&mut memory);
+            let result = inflow.poll_read(cx, &mut near, &mut buffer, false);
+            if result.is_pending() && !sent {
+                sent = true;
+                far.write_all(b"GET ").unwrap();
+            }
+            result.map(|result| result.map(|()| buffer.filled().to_vec()).unwrap())
+        });
+        timeout(Duration::from_secs(5), read).await.ok()
+    }
+
+    #[tokio::test]
+    async fn what_comes_after_a_look_wakes_the_task() {
+        assert_eq!(read_after_a_look(false).await.unwrap(), b"GET ");
+        assert_eq!(read_after_a_look(true).await.unwrap(), b"GET ");
     }
 }

@@ -115,6 +115,22 @@ fn pipelined_requests_are_answered_in_order() {
     }
 }
 
+/// The task of a client is stopped in the middle of much work, and may lose what it waits for.
+#[test]
+fn a_client_is_heard_after_any_number_of_requests_at_once() {
+    let instance = Instance::echo();
+    let proxy = Running::before(&[instance.address], "", "");
+    let mut client = proxy.connect();
+    for number in 1..100 {
+        client.send("GET /many HTTP/1.1\r\nHost: a\r\n\r\n".repeat(number));
+        for _ in 0..number {
+            assert_eq!(client.answer().text(), "GET /many HTTP/1.1\n");
+        }
+        client.send("GET /one HTTP/1.1\r\nHost: a\r\n\r\n");
+        assert_eq!(client.answer().text(), "GET /one HTTP/1.1\n");
+    }
+}
+
 #[test]
 fn a_head_response_has_a_length_and_no_body() {
     let instance = Instance::echo();
