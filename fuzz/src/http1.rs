@@ -13,8 +13,6 @@ mod names;
 #[expect(dead_code, reason = "whether a connection goes on is not asked here")]
 #[path = "../../warpdrive-proxy/src/upstream/http1/response.rs"]
 mod response;
-#[path = "../../warpdrive-proxy/src/upstream/http1/split.rs"]
-mod split;
 
 use std::cell::RefCell;
 

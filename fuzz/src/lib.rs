@@ -7,8 +7,6 @@ mod lenient;
 #[expect(dead_code, reason = "a part of the proxy's limits is used here")]
 #[path = "../../warpdrive-proxy/src/limits.rs"]
 mod limits;
-#[path = "../../warpdrive-proxy/src/near.rs"]
-mod near;
 mod pieces;
 mod request;
 mod table;

@@ -48,7 +48,6 @@ mod health;
 mod limited;
 mod limits;
 mod listen;
-mod near;
 mod page;
 mod read_share;
 mod receive;

@@ -5,8 +5,9 @@
 //! requests too, is its data. Sizes are seen only here, where the bytes are still as they came.
 //! What this reads is never more than it needs for that; every other judgement is hyper's.
 
+use memchr::memchr;
+
 use super::chunks::{Chunks, Scanned};
-use crate::near::find;
 
 /// How a request body is delimited, as hyper decided it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,7 +54,7 @@ impl Head {
         }
         loop {
             let rest = bytes.get(at..).unwrap_or_default();
-            let line = find(b'\n', rest);
+            let line = memchr(b'\n', rest);
             let text = rest.get(..line.unwrap_or(rest.len())).unwrap_or_default();
             if matches!(self, Head::Blank) && !matches!(text, b"" | b"\r") {
                 *self = Head::Line;

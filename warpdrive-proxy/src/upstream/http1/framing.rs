@@ -125,11 +125,6 @@ impl Framing {
     }
 
     fn note_connection(&mut self, value: &[u8]) -> Scope {
-        // What most say.
-        if value == b"keep-alive" {
-            self.keeps = true;
-            return Scope::Connection;
-        }
         let mut scope = Scope::Connection;
         for option in value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii) {
             if option.eq_ignore_ascii_case(b"close") {

@@ -12,7 +12,6 @@ mod names;
 mod outflow;
 mod request;
 mod response;
-mod split;
 
 pub(super) use connection::{Connection, Sending};
 use decode::{Decoded, Decoder};
