@@ -76,15 +76,15 @@ fn receive(socket: &impl AsFd, space: &mut Vec<u8>, all: &mut usize) -> io::Resu
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::future::poll_fn;
     use std::io::Write;
     use std::task::Waker;
 
     use super::*;
 
-    /// A client's end and the server's.
-    async fn pair() -> (std::net::TcpStream, TcpStream) {
+    /// A client's end and the server's; inside a runtime.
+    pub(crate) fn pair() -> (std::net::TcpStream, TcpStream) {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let far = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (near, _) = listener.accept().unwrap();
@@ -106,7 +106,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_comes_is_received_until_the_end() {
-        let (mut far, near) = pair().await;
+        let (mut far, near) = pair();
         let mut space = Vec::with_capacity(8);
         assert_eq!(at_once(&near, &mut space), None);
         for text in ["one", "two"] {
@@ -123,7 +123,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_does_not_fit_comes_next() {
-        let (mut far, near) = pair().await;
+        let (mut far, near) = pair();
         far.write_all(b"abcde").unwrap();
         near.readable().await.unwrap();
         let mut space = Vec::with_capacity(4);
@@ -135,7 +135,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_end_right_behind_the_last_bytes_is_seen() {
-        let (mut far, near) = pair().await;
+        let (mut far, near) = pair();
         far.write_all(b"abc").unwrap();
         drop(far);
         let mut space = Vec::with_capacity(8);
@@ -145,7 +145,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_buffer_gets_a_copy() {
-        let (mut far, near) = pair().await;
+        let (mut far, near) = pair();
         far.write_all(&[b'x'; CLIENT_READ_BYTES + 1]).unwrap();
         near.readable().await.unwrap();
         let mut memory = [0; 2 * CLIENT_READ_BYTES];

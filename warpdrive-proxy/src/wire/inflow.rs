@@ -130,19 +130,12 @@ mod tests {
     use tokio::time::{Duration, timeout};
 
     use super::*;
-
-    /// A client, and its socket here.
-    fn pair() -> (std::net::TcpStream, Take<TcpStream>) {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let far = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        let (near, _) = listener.accept().unwrap();
-        near.set_nonblocking(true).unwrap();
-        (far, TcpStream::from_std(near).unwrap().take(u64::MAX))
-    }
+    use crate::receive::tests::pair;
 
     /// Looks at the socket, and then reads; nothing where that is not woken. The client sends between the two.
     async fn read_after_a_look(is_spent: bool) -> Option<Vec<u8>> {
-        let (mut far, mut near) = pair();
+        let (mut far, near) = pair();
+        let mut near = near.take(u64::MAX);
         let mut inflow = Inflow::default();
         poll_fn(|cx| {
             while is_spent && coop::has_budget_remaining() {
