@@ -22,7 +22,7 @@ use crate::access_log::{AccessLog, LogThread};
 use crate::admin::{AdminListeners, AdminPlaces, AdminThread};
 use crate::capacity::Capacity;
 use crate::counters::Traffic;
-use crate::descriptors::{connections, raise_limit};
+use crate::descriptors::{connections, pipes, raise_limit};
 use crate::drain::{Control, Drained, Event};
 use crate::health::HealthThread;
 use crate::limits::{CONTROL_QUEUE, EVENT_INTERVAL};
@@ -152,7 +152,8 @@ impl Proxy {
         });
         let log = LogThread::start(options.access_log).map_err(StartError::Thread)?;
         let (events, inbox) = sync_channel(CONTROL_QUEUE);
-        let Workers { threads, gates } = start_workers(&shared, by_worker, &log, &events)?;
+        let Workers { threads, gates } =
+            start_workers(&shared, by_worker, &log, &events, pipes(descriptors) / workers)?;
         let (health, health_thread) = HealthThread::start(&shared.live.load(), new_runtime, shared.stage.subscribe())
             .map_err(StartError::Thread)?;
         let admin = AdminThread::start(admin, Arc::clone(&shared)).map_err(StartError::Thread)?;
@@ -305,6 +306,7 @@ fn start_workers(
     by_worker: Vec<Vec<std::net::TcpListener>>,
     log: &LogThread,
     events: &SyncSender<Event>,
+    pipes: usize,
 ) -> Result<Workers, StartError> {
     let (outboxes, inboxes) = worker::inboxes(by_worker.len());
     let mut threads = Vec::with_capacity(by_worker.len());
@@ -320,6 +322,7 @@ fn start_workers(
             inbox,
             outboxes: outboxes.clone(),
             log: log.sender(),
+            pipes,
         };
         let ready = ready.clone();
         let ending = Ending(events.clone());

@@ -54,6 +54,7 @@ mod receive;
 mod roster;
 mod send;
 mod snapshot;
+mod splice;
 mod start;
 pub mod status;
 mod tunnel;

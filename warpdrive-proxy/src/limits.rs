@@ -19,7 +19,7 @@ pub(crate) const PLACE_SLACK: usize = 8;
 pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Descriptors kept back for listeners, logs, name look-ups and the runtime itself when
-/// `max_connections` is derived from the descriptor limit.
+/// `max_connections` is derived from the descriptor limit, besides those of [`PIPES`].
 pub(crate) const RESERVED_DESCRIPTORS: u64 = 64;
 
 /// The most connections that are derived from the descriptor limit; a container without a limit
@@ -66,6 +66,15 @@ pub(crate) const READ_SPACE_BYTES: usize = 16 * 1024;
 
 /// The most that goes into that block, in bytes; more keeps the memory that it was read into.
 pub(crate) const SMALL_READ_BYTES: usize = 2 * 1024;
+
+/// How much of a body must be to come so that the rest of it is spliced from socket to socket, in bytes. To copy less
+/// costs no more.
+pub(crate) const SPLICED_BYTES: u64 = 16 * 1024;
+
+/// Pipes for what is spliced, of all workers together, each of a largest piece: as much as a user who is not root may
+/// have in pipes. Fewer where descriptors are few. A client has one while it has not taken all of its
+/// piece; where none is left bodies are copied.
+pub(crate) const PIPES: usize = 512;
 
 /// What an HTTP/2 instance may send ahead on one stream and on one connection, in bytes.
 pub(crate) const H2C_WINDOW_BYTES: (u32, u32) = (64 * 1024, 1024 * 1024);

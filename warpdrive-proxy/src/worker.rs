@@ -31,6 +31,7 @@ use crate::limits::{PLACED_CONNECTIONS, SWEEP, TUNNEL_READ_BYTES};
 use crate::read_share::ReadShare;
 use crate::roster::Roster;
 use crate::snapshot::Live;
+use crate::splice;
 use crate::upstream::{HeadSpace, ReadSpace};
 use crate::view::Views;
 
@@ -117,6 +118,8 @@ pub(crate) struct WorkerParts {
     /// The inboxes of all workers, by index.
     pub(crate) outboxes: Vec<mpsc::Sender<Placed>>,
     pub(crate) log: Option<SyncSender<LogUnits>>,
+    /// How many pipes this worker may have.
+    pub(crate) pipes: usize,
 }
 
 /// The inboxes of `count` workers.
@@ -127,6 +130,7 @@ pub(crate) fn inboxes(count: usize) -> (Vec<mpsc::Sender<Placed>>, Vec<mpsc::Rec
 /// Runs a worker until a stop is complete.
 pub(crate) async fn run(parts: WorkerParts) {
     let mut stage = parts.shared.stage.subscribe();
+    splice::allow(parts.pipes);
     let worker = Rc::new(Worker::new(parts.index, parts.shared, parts.log));
     let listeners = accept::Listeners { sockets: parts.listeners, inbox: parts.inbox, outboxes: parts.outboxes };
     let accepting = tokio::task::spawn_local(accept::accept(Rc::clone(&worker), listeners));

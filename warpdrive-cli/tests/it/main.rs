@@ -35,6 +35,7 @@ mod real_websockets;
 mod route_test;
 mod routing_cases;
 mod serve;
+mod splice;
 mod status;
 mod user;
 mod visitor;

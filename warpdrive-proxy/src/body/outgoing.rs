@@ -80,8 +80,9 @@ impl Download {
         }
         let Some(link) = &mut self.link else { return Poll::Ready(None) };
         // hyper would take as much as its buffer holds, for a client that may take nothing.
-        ready!(self.underway.client().wire.poll_unflushed(link.piece()));
-        match link.poll_frame(cx) {
+        let wire = &self.underway.client().wire;
+        ready!(wire.poll_unflushed(if wire.spliced.is_empty() { link.piece() } else { 1 }));
+        match link.poll_frame(cx, &wire.spliced) {
             Poll::Ready(Some(Ok(mut frame))) => {
                 self.silent_since = None;
                 if let Some(fields) = frame.trailers_mut() {

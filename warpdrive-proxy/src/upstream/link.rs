@@ -22,6 +22,7 @@ use super::{h2c, http1};
 use crate::body::UploadStage;
 use crate::client::Client;
 use crate::clock;
+use crate::splice::Spliced;
 
 /// One exchange's way to an instance and back. Dropped, what is left of the exchange is cut.
 pub(crate) enum Link {
@@ -159,9 +160,13 @@ impl Link {
     /// # Errors
     ///
     /// It ended too early, it is malformed, or the rest of the request cannot be sent.
-    pub(crate) fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyCut>>> {
+    pub(crate) fn poll_frame(
+        &mut self,
+        cx: &mut Context<'_>,
+        spliced: &Spliced,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyCut>>> {
         match self {
-            Link::Http1(connection) => connection.poll_frame(cx),
+            Link::Http1(connection) => connection.poll_frame(cx, spliced),
             Link::H2c(stream) => stream.poll_frame(cx),
         }
     }

@@ -2,13 +2,15 @@
 
 use std::future::Future;
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::pin::{Pin, pin};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::{BufMut, BytesMut};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream, tcp, unix};
 
+use crate::splice::move_some;
 use crate::{receive, send};
 
 /// A connected socket, whole.
@@ -125,6 +127,31 @@ impl ReadHalf {
         match self {
             ReadHalf::Tcp(half) => receive::poll_tcp(half.as_ref(), cx, space),
             ReadHalf::Unix(half) => receive::poll_unix(half.as_ref(), cx, space),
+        }
+    }
+
+    /// Moves at most `limit` bytes to `pipe`, once there are any; 0 is the end.
+    pub(super) fn poll_splice(
+        &self,
+        cx: &mut Context<'_>,
+        pipe: BorrowedFd<'_>,
+        limit: usize,
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            let moved = match self {
+                ReadHalf::Tcp(half) => {
+                    let socket = half.as_ref();
+                    socket.try_io(Interest::READABLE, || move_some(socket.as_fd(), pipe, limit))
+                }
+                ReadHalf::Unix(half) => {
+                    let socket = half.as_ref();
+                    socket.try_io(Interest::READABLE, || move_some(socket.as_fd(), pipe, limit))
+                }
+            };
+            match moved {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => ready!(self.poll_ready(cx))?,
+                moved => return Poll::Ready(moved),
+            }
         }
     }
 

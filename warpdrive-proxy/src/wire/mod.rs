@@ -27,7 +27,7 @@ use tokio::time::Instant;
 use crate::alarm::Alarm;
 use crate::clock;
 use crate::read_share::{ReadShare, Reader};
-use crate::send;
+use crate::{send, splice};
 pub(crate) use framing::BodyLength;
 use inflow::Inflow;
 use linger::Linger;
@@ -225,6 +225,19 @@ impl Wire {
         }
     }
 
+    /// Hands some of what hyper has to write to the kernel.
+    fn poll_send(&mut self, cx: &mut Context<'_>, mut pieces: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        let stream = self.stream.get_mut();
+        match splice::next(pieces) {
+            splice::Next::FromPipe(bytes) => return self.state.spliced.poll_drain(cx, stream, bytes),
+            splice::Next::Pieces(before) => pieces = before,
+        }
+        match send::poll_joined(stream, cx, pieces) {
+            Some(result) => result,
+            None => Pin::new(stream).poll_write_vectored(cx, pieces),
+        }
+    }
+
     fn wrote(&mut self, cx: &mut Context<'_>, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         match result {
             Poll::Ready(Ok(bytes)) => {
@@ -288,7 +301,7 @@ impl AsyncWrite for Wire {
         let wire = self.get_mut();
         ready!(wire.poll_before_message(cx))?;
         wire.note_bare_answer(bytes);
-        let result = Pin::new(wire.stream.get_mut()).poll_write(cx, bytes);
+        let result = wire.poll_send(cx, &[io::IoSlice::new(bytes)]);
         wire.wrote(cx, result)
     }
 
@@ -300,11 +313,7 @@ impl AsyncWrite for Wire {
         let wire = self.get_mut();
         ready!(wire.poll_before_message(cx))?;
         wire.note_bare_answer(pieces.first().map_or(&[], |piece| piece));
-        let stream = wire.stream.get_mut();
-        let result = match send::poll_joined(stream, cx, pieces) {
-            Some(result) => result,
-            None => Pin::new(stream).poll_write_vectored(cx, pieces),
-        };
+        let result = wire.poll_send(cx, pieces);
         wire.wrote(cx, result)
     }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::framing::BodyLength;
 use super::interim::Interim;
+use crate::splice::Spliced;
 
 /// Why a wire ended the connection by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +52,7 @@ pub(crate) struct WireState {
     cut_hard: AtomicBool,
     tunnel: AtomicBool,
     pub(crate) interim: Interim,
+    pub(crate) spliced: Spliced,
 }
 
 impl WireState {

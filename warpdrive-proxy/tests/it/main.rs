@@ -27,6 +27,7 @@ mod names;
 mod pressure;
 mod queue;
 mod semantics;
+mod splices;
 mod stale;
 mod status;
 mod support;

@@ -21,7 +21,8 @@ use super::super::socket::{ReadHalf, Socket, WriteHalf};
 use super::{Decoded, Decoder, Malformed};
 use crate::client::Client;
 use crate::clock;
-use crate::limits::{PIECE_BYTES, UPSTREAM_READ_BYTES};
+use crate::limits::{PIECE_BYTES, SPLICED_BYTES, UPSTREAM_READ_BYTES};
+use crate::splice::{Spliced, stand_in};
 pub(crate) use sending::Sending;
 
 /// A connection to an instance, used by one exchange at a time. Dropped, it is closed at once.
@@ -37,6 +38,8 @@ pub(crate) struct Connection {
     piece: usize,
     /// Pieces to be taken at once before they grow.
     until_growth: u32,
+    /// Pieces of the response's body have been spliced.
+    splices: bool,
     space: Rc<ReadSpace>,
     /// What is to come of the response.
     body: Decoder,
@@ -64,6 +67,7 @@ impl Connection {
             read_size: UPSTREAM_READ_BYTES,
             piece: PIECE_BYTES.1,
             until_growth: 0,
+            splices: false,
             space: Rc::clone(space),
             body: Decoder::Ended,
             rest: None,
@@ -117,11 +121,16 @@ impl Connection {
         self.persists = false;
         self.piece = PIECE_BYTES.1;
         self.until_growth = 0;
+        self.splices = false;
         Sending::new(self, request, client, limit)
     }
 
     /// See [`super::super::Link::poll_frame`].
-    pub(in super::super) fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyCut>>> {
+    pub(in super::super) fn poll_frame(
+        &mut self,
+        cx: &mut Context<'_>,
+        spliced: &Spliced,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyCut>>> {
         loop {
             match self.body.decode(&mut self.buffer) {
                 Ok(Decoded::Data(data)) => return Poll::Ready(Some(Ok(Frame::data(data)))),
@@ -132,6 +141,9 @@ impl Connection {
             }
             if self.rest.as_ref().is_some_and(|rest| rest.has_failed(cx)) {
                 return Poll::Ready(Some(Err(BodyCut)));
+            }
+            if let Some(polled) = self.poll_splice(cx, spliced) {
+                return polled.map(Some);
             }
             let left = self.body.left().map_or(usize::MAX, |left| usize::try_from(left).unwrap_or(usize::MAX));
             let size = left.min(self.read_size).min(self.piece);
@@ -151,6 +163,21 @@ impl Connection {
                 Err(_) => return Poll::Ready(Some(Err(BodyCut))),
             }
         }
+    }
+
+    /// Moves the next piece of a large body to the client's pipe. Nothing where it must be read.
+    fn poll_splice(&mut self, cx: &mut Context<'_>, spliced: &Spliced) -> Option<Poll<Result<Frame<Bytes>, BodyCut>>> {
+        let left = self.body.left().filter(|left| self.splices || *left >= SPLICED_BYTES)?;
+        let limit = usize::try_from(left).unwrap_or(usize::MAX).min(self.piece);
+        let filled = spliced.poll_fill(|pipe| self.read.poll_splice(cx, pipe, limit))?;
+        Some(filled.map(|filled| match filled {
+            Ok(bytes) if bytes > 0 => {
+                self.splices = true;
+                self.body.skip(bytes as u64);
+                Ok(Frame::data(stand_in(bytes)))
+            }
+            _ => Err(BodyCut),
+        }))
     }
 
     /// How much of a body may be on its way to the client, in bytes.

@@ -79,6 +79,13 @@ impl Decoder {
         }
     }
 
+    /// So many bytes of a length, not more than are left of it, went another way than through the buffer.
+    pub(in super::super) fn skip(&mut self, bytes: u64) {
+        if let Decoder::Length(left) = self {
+            *self = Decoder::length(left.saturating_sub(bytes));
+        }
+    }
+
     /// How many bytes are to come, where that is known.
     pub(in super::super) fn left(&self) -> Option<u64> {
         match self {
@@ -113,6 +120,17 @@ mod tests {
         assert_eq!(decoder.decode(&mut buffer), Ok(Decoded::Data(Bytes::from("de"))));
         assert_eq!((&decoder, &buffer[..]), (&Decoder::Ended, &b"HTTP"[..]));
         assert_eq!(decoder.decode(&mut buffer), Ok(Decoded::End));
+    }
+
+    #[test]
+    fn what_went_another_way_counts_for_the_length() {
+        let mut decoder = Decoder::length(5);
+        decoder.skip(2);
+        assert_eq!(decoder.left(), Some(3));
+        let mut buffer = BytesMut::from("cd");
+        assert_eq!(decoder.decode(&mut buffer), Ok(Decoded::Data(Bytes::from("cd"))));
+        decoder.skip(1);
+        assert_eq!(decoder, Decoder::Ended);
     }
 
     #[test]
