@@ -16,6 +16,7 @@ def describe(program):
         "date": time.strftime("%Y-%m-%d"),
         "processor": f"{os.cpu_count()} cores, {model.group(1) if model else platform.machine()}",
         "kernel": re.match(r"[\d.]+\d", platform.release()).group(0),
+        "congestion": congestion(),
         "load": round(os.getloadavg()[0], 1),
         "nginx": version(["nginx", "-v"], r"nginx/([\d.]+)"),
         "haproxy": version(["haproxy", "-v"], r"version ([\d.]+)"),
@@ -23,6 +24,12 @@ def describe(program):
         "wrk": version(["wrk", "-v"], r"([\d]+\.[\d.]+)"),
         "warpdrive": version([program, "--version"], r"([\d.]+)"),
     }
+
+
+def congestion():
+    """How TCP finds its speed; also between two ends on one machine."""
+    with open("/proc/sys/net/ipv4/tcp_congestion_control") as name:
+        return name.read().strip()
 
 
 def _said(command):
