@@ -48,7 +48,9 @@ pub(crate) fn poll_copied(
     })
 }
 
-fn poll(
+/// Takes with `try_receive` what there is, and asks `ready` where there is nothing. What `try_receive` leaves in its
+/// argument, if it is not 0, is the result whatever it returns.
+pub(crate) fn poll(
     mut ready: impl FnMut() -> Poll<io::Result<()>>,
     mut try_receive: impl FnMut(&mut usize) -> io::Result<usize>,
 ) -> Poll<io::Result<usize>> {

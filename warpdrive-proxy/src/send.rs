@@ -46,7 +46,8 @@ pub(crate) fn poll_joined(
     })
 }
 
-fn poll(
+/// Does with `send` what a socket takes, once `ready` says that it takes something.
+pub(crate) fn poll(
     mut ready: impl FnMut() -> Poll<io::Result<()>>,
     send: impl Fn() -> io::Result<usize>,
 ) -> Poll<io::Result<usize>> {

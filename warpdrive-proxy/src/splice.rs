@@ -20,6 +20,7 @@ use tokio::net::TcpStream;
 
 use crate::errno::is_one_of;
 use crate::limits::PIECE_BYTES;
+use crate::send;
 
 /// What stands for bytes in a pipe. Nobody reads it: its address says what it is.
 static STAND_IN: [u8; PIECE_BYTES.2] = [0; PIECE_BYTES.2];
@@ -159,14 +160,11 @@ impl Spliced {
         let mut slot = self.pipe();
         let Some(pipe) = &*slot else { return Poll::Ready(Err(io::ErrorKind::WriteZero.into())) };
         let held = self.bytes.load(Relaxed);
-        let moved = loop {
-            ready!(client.poll_write_ready(cx))?;
-            let (from, to) = (pipe.read.as_fd(), client.as_fd());
-            match client.try_io(Interest::WRITABLE, || move_some(from, to, limit.min(held))) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                moved => break moved?,
-            }
-        };
+        let (from, to) = (pipe.read.as_fd(), client.as_fd());
+        let moved = ready!(send::poll(
+            || client.poll_write_ready(cx),
+            || client.try_io(Interest::WRITABLE, || move_some(from, to, limit.min(held))),
+        ))?;
         let left = held.saturating_sub(moved);
         self.bytes.store(left, Relaxed);
         if left == 0
@@ -190,17 +188,16 @@ mod tests {
     use std::task::Waker;
 
     use super::*;
+    use crate::receive;
     use crate::receive::tests::pair;
 
     async fn fill(spliced: &Spliced, near: &TcpStream, limit: usize) -> Option<usize> {
         poll_fn(|cx| {
             let filled = spliced.poll_fill(|pipe| {
-                loop {
-                    match near.try_io(Interest::READABLE, || move_some(near.as_fd(), pipe, limit)) {
-                        Err(error) if error.kind() == io::ErrorKind::WouldBlock => ready!(near.poll_read_ready(cx))?,
-                        moved => return Poll::Ready(moved),
-                    }
-                }
+                receive::poll(
+                    || near.poll_read_ready(cx),
+                    |_| near.try_io(Interest::READABLE, || move_some(near.as_fd(), pipe, limit)),
+                )
             });
             filled.map_or(Poll::Ready(None), |filled| filled.map(|filled| Some(filled.unwrap())))
         })

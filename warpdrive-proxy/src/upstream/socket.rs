@@ -4,7 +4,7 @@ use std::future::Future;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::pin::{Pin, pin};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use bytes::{BufMut, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, Interest, ReadBuf};
@@ -137,8 +137,9 @@ impl ReadHalf {
         pipe: BorrowedFd<'_>,
         limit: usize,
     ) -> Poll<io::Result<usize>> {
-        loop {
-            let moved = match self {
+        receive::poll(
+            || self.poll_ready(cx),
+            |_| match self {
                 ReadHalf::Tcp(half) => {
                     let socket = half.as_ref();
                     socket.try_io(Interest::READABLE, || move_some(socket.as_fd(), pipe, limit))
@@ -147,12 +148,8 @@ impl ReadHalf {
                     let socket = half.as_ref();
                     socket.try_io(Interest::READABLE, || move_some(socket.as_fd(), pipe, limit))
                 }
-            };
-            match moved {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => ready!(self.poll_ready(cx))?,
-                moved => return Poll::Ready(moved),
-            }
-        }
+            },
+        )
     }
 
     /// Whether nothing has come, not even the end, as far as the worker has been told.

@@ -298,11 +298,7 @@ impl AsyncRead for Wire {
 
 impl AsyncWrite for Wire {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let wire = self.get_mut();
-        ready!(wire.poll_before_message(cx))?;
-        wire.note_bare_answer(bytes);
-        let result = wire.poll_send(cx, &[io::IoSlice::new(bytes)]);
-        wire.wrote(cx, result)
+        self.poll_write_vectored(cx, &[io::IoSlice::new(bytes)])
     }
 
     fn poll_write_vectored(
