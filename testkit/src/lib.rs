@@ -48,7 +48,7 @@ pub use process::{Finished, Process, Program};
 pub use recording::Recording;
 pub use rustix::process::Signal;
 pub use serde_json::Value as Json;
-pub use server::{Connection, Server, Step, answer_each, steps};
+pub use server::{Connection, Server, Step, answer_bodies, answer_each, part_of_body, steps};
 pub use stream::End;
 pub use strict::Understood;
 pub use usage::Usage;

@@ -1,5 +1,6 @@
 //! An upstream that does what its script says, and records what it was sent.
 
+mod bodies;
 mod script;
 
 use std::collections::HashMap;
@@ -14,6 +15,7 @@ use std::thread::{self, JoinHandle};
 use crate::endpoint::Socket;
 use crate::{Endpoint, Gate, PATIENCE, Recording};
 
+pub use bodies::{answer_bodies, part_of_body};
 pub use script::{Connection, Step, answer_each, steps};
 
 type Script = dyn Fn(&mut Connection) -> io::Result<()> + Send + Sync;

@@ -1,28 +1,10 @@
 //! Large bodies under limits of descriptors, from which the number of pipes follows.
 
-use std::io;
-
-use testkit::{Client, Connection, Program, Server, WorkFolder};
+use testkit::{Client, Program, Server, WorkFolder, answer_bodies, part_of_body};
 
 use crate::warpdrive::Proxy;
 
 const LENGTH: usize = 8 << 20;
-
-fn part(number: usize, start: usize, end: usize) -> Vec<u8> {
-    (start..end).map(|place| (place ^ (place >> 8) ^ (place >> 16) ^ (number * 151)) as u8).collect()
-}
-
-/// Answers `/number` with a body of its own.
-fn answer_bodies(connection: &mut Connection) -> io::Result<()> {
-    while let Some(request) = connection.next_request()? {
-        let number = request.target.trim_start_matches('/').parse().unwrap();
-        connection.send(format!("HTTP/1.1 200 OK\r\nContent-Length: {LENGTH}\r\n\r\n"))?;
-        for start in (0..LENGTH).step_by(1 << 16) {
-            connection.send(part(number, start, start + (1 << 16)))?;
-        }
-    }
-    Ok(())
-}
 
 /// The ends of pipes that a process has.
 fn pipe_ends(process: u32) -> usize {
@@ -49,7 +31,7 @@ fn visit(descriptors: u32, clients: usize) -> usize {
     let mut clients: Vec<Client> = (0..clients)
         .map(|number| {
             let mut client = Client::connect(proxy.port).unwrap();
-            client.get(&proxy.host(), &format!("/{number}")).unwrap();
+            client.get(&proxy.host(), &format!("/{number}/{LENGTH}")).unwrap();
             client.response_head().unwrap();
             client
         })
@@ -58,7 +40,7 @@ fn visit(descriptors: u32, clients: usize) -> usize {
     while got < LENGTH {
         let piece = (LENGTH - got).min(100_000);
         for (number, client) in clients.iter_mut().enumerate() {
-            assert!(client.read(piece).unwrap() == part(number, got, got + piece), "client {number} at {got}");
+            assert!(client.read(piece).unwrap() == part_of_body(number, got..got + piece), "client {number} at {got}");
         }
         got += piece;
     }

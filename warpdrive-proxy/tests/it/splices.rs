@@ -1,38 +1,41 @@
 //! Bodies that are large enough to be spliced arrive as any others do.
 
 use std::io;
-use std::ops::Range;
+use std::net::SocketAddr;
 
-use testkit::{Client, Connection, End, Gate, Server, WorkFolder};
+use testkit::{Client, Connection, End, Gate, Server, WorkFolder, answer_bodies, part_of_body};
 
 use crate::support::{Running, config, value};
 
-/// A body that no other length, number or place has the bytes of.
 fn body(number: usize, length: usize) -> Vec<u8> {
-    part(number, 0..length)
+    part_of_body(number, 0..length)
 }
 
-fn part(number: usize, places: Range<usize>) -> Vec<u8> {
-    places.map(|place| (place ^ (place >> 8) ^ (place >> 16) ^ (number * 151)) as u8).collect()
-}
-
-/// Answers `/number/length` with that body, in pieces of an odd length.
-fn answer_bodies(connection: &mut Connection) -> io::Result<()> {
-    while let Some(request) = connection.next_request()? {
-        let mut words = request.target.split('/').skip(1).map(|word| word.parse().unwrap());
-        let (number, length) = (words.next().unwrap(), words.next().unwrap());
-        connection.send(format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n"))?;
-        for start in (0..length).step_by(77_777) {
-            connection.send(part(number, start..length.min(start + 77_777)))?;
-        }
-    }
-    Ok(())
-}
-
+/// With one worker, so that all connections share its pipes.
 fn before(server: &Server, settings: &str) -> Running {
-    let app = format!("[upstreams.app]\nhost = \"127.0.0.1\"\nport = {}\n", server.port());
-    // With one worker, all connections share its pipes.
-    Running::start(&config(&format!("worker_threads = 1\n{settings}"), &app))
+    let instance = SocketAddr::from(([127, 0, 0, 1], server.port()));
+    Running::before(&[instance], &format!("worker_threads = 1\n{settings}"), "")
+}
+
+/// A client that has the head of the answer to its request.
+fn ask(proxy: &Running, target: &str) -> Client {
+    let mut client = Client::connect(proxy.address).unwrap();
+    client.get("a", target).unwrap();
+    client.response_head().unwrap();
+    client
+}
+
+/// Begins a body of a million bytes with 300,000 of body 1.
+fn send_a_part(connection: &mut Connection) -> io::Result<()> {
+    connection.read_request()?;
+    connection.send("HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")?;
+    connection.send(body(1, 300_000))
+}
+
+/// A client gets that part, and the end of its connection.
+fn expect_the_part(proxy: &Running) {
+    let (got, _) = ask(proxy, "/").read_to_end().unwrap();
+    assert!(got == body(1, 300_000), "{}", got.len());
 }
 
 const LENGTHS: [usize; 12] =
@@ -77,9 +80,7 @@ fn what_a_client_leaves_behind_reaches_nobody_else() {
     for round in 0..6 {
         let leaving: Vec<Client> = (0..4)
             .map(|number| {
-                let mut client = Client::connect(proxy.address).unwrap();
-                client.get("a", &format!("/{number}/{LENGTH}")).unwrap();
-                client.response_head().unwrap();
+                let mut client = ask(&proxy, &format!("/{number}/{LENGTH}"));
                 // Its socket fills up, with a piece on the way, before it goes.
                 client.read(1 + 200_000 * round).unwrap();
                 client
@@ -105,14 +106,8 @@ fn slow_readers_side_by_side_each_get_their_own() {
     const PIECE: usize = 50_000;
     let server = Server::tcp(answer_bodies);
     let proxy = before(&server, "");
-    let mut clients: Vec<(Client, Vec<u8>)> = (0..12)
-        .map(|number| {
-            let mut client = Client::connect(proxy.address).unwrap();
-            client.get("a", &format!("/{number}/{LENGTH}")).unwrap();
-            client.response_head().unwrap();
-            (client, Vec::new())
-        })
-        .collect();
+    let mut clients: Vec<(Client, Vec<u8>)> =
+        (0..12).map(|number| (ask(&proxy, &format!("/{number}/{LENGTH}")), Vec::new())).collect();
     while clients.iter().any(|(_, got)| got.len() < LENGTH) {
         for (client, got) in &mut clients {
             got.extend(client.read(PIECE.min(LENGTH - got.len())).unwrap());
@@ -137,9 +132,7 @@ fn pieces_of_a_large_body_are_passed_on_as_they_come() {
         connection.send(vec![b'y'; 1_000_000 - 3])
     });
     let proxy = before(&server, "");
-    let mut client = Client::connect(proxy.address).unwrap();
-    client.get("a", "/").unwrap();
-    client.response_head().unwrap();
+    let mut client = ask(&proxy, "/");
     for gate in &gate {
         gate.open();
         assert_eq!(client.read(1).unwrap(), b"x");
@@ -149,17 +142,9 @@ fn pieces_of_a_large_body_are_passed_on_as_they_come() {
 
 #[test]
 fn a_large_body_that_ends_too_early_is_cut_there() {
-    let server = Server::tcp(|connection| {
-        connection.read_request()?;
-        connection.send("HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")?;
-        connection.send(body(1, 300_000))
-    });
+    let server = Server::tcp(send_a_part);
     let mut proxy = before(&server, "");
-    let mut client = Client::connect(proxy.address).unwrap();
-    client.get("a", "/").unwrap();
-    client.response_head().unwrap();
-    let (got, _) = client.read_to_end().unwrap();
-    assert!(got == body(1, 300_000), "{}", got.len());
+    expect_the_part(&proxy);
     let line = proxy.line();
     assert_eq!((value(&line, "reason"), value(&line, "sent")), ("upstream_body_cut", "300000"));
 }
@@ -169,17 +154,11 @@ fn an_instance_that_falls_silent_in_a_large_body_is_cut_off() {
     let gate = Gate::new();
     let held = gate.clone();
     let server = Server::tcp(move |connection| {
-        connection.read_request()?;
-        connection.send("HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")?;
-        connection.send(body(1, 300_000))?;
+        send_a_part(connection)?;
         connection.wait(&held)
     });
     let mut proxy = before(&server, "read_timeout_secs = 0.3");
-    let mut client = Client::connect(proxy.address).unwrap();
-    client.get("a", "/").unwrap();
-    client.response_head().unwrap();
-    let (got, _) = client.read_to_end().unwrap();
-    assert!(got == body(1, 300_000), "{}", got.len());
+    expect_the_part(&proxy);
     assert_eq!(value(&proxy.line(), "reason"), "upstream_body_timeout");
     gate.open();
 }
