@@ -180,11 +180,13 @@ def machine(figures):
     one = figures["machine"]
     counts = sorted({len(found["rounds"]) for _, _, _, block in blocks(figures) for found in block.values()})
     busy = " The machine was busy with other work, so that these figures are rough." if one["load"] > BUSY_LOAD else ""
-    congestion = one.get("congestion", "cubic")
+    # Older files do not say it.
+    congestion = f", TCP with {one['congestion']}" if "congestion" in one else ""
     # It sets a timer for each burst, in the time of whoever caused it.
-    busy += " BBR paces TCP here: much of the time is that of its timers, not the proxies'." if congestion == "bbr" else ""
-    return (f"Taken on {one['date']}: {one['processor']}, Linux {one['kernel']}, TCP with {congestion}, load {one['load']} "
-            f"before the run.{busy}\n"
+    paced = (" BBR paces TCP here: much of the time is that of its timers, not the proxies'."
+             if one.get("congestion") == "bbr" else "")
+    return (f"Taken on {one['date']}: {one['processor']}, Linux {one['kernel']}{congestion}, load {one['load']} "
+            f"before the run.{busy}{paced}\n"
             f"Debian's nginx {one['nginx']}, haproxy {one['haproxy']}, caddy {one['caddy']}, wrk {one['wrk']}. "
             f"{' or '.join(map(str, counts))} rounds of {figures['seconds']} s for each proxy and cell, longer where 1,000 "
             "connections wait for 1 MiB.")
