@@ -145,7 +145,11 @@ fn a_silent_instance_and_an_impatient_client_are_told_apart() {
     let patient = Running::before(&[instance.address], "", "");
     let mut client = patient.connect();
     client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
-    eventually("the request is under way", || first(&patient).in_flight == 1);
+    // It is counted right after it is in flight.
+    eventually("the request is under way and counted", || {
+        let one = first(&patient);
+        (one.in_flight, one.requests) == (1, 1)
+    });
     assert_eq!((first(&patient).requests, first(&patient).cancelled), (1, 0));
     drop(client);
     eventually("it is cancelled", || first(&patient).cancelled == 1);
